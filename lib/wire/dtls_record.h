@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef SW_WIRE_DTLS_RECORD_H
+#define SW_WIRE_DTLS_RECORD_H
+
+/*
+ * As much of a DTLS 1.3 record (RFC 9147 §4) and of a ClientHello (RFC 8446 §4.1.2) as is needed to
+ * decide, before the TLS library sees a byte, whether a datagram may reach it at all
+ * (docs/protocol/wire.md §9 "forged plaintext records", docs/protocol/session.md §9.3).
+ */
+
+#include <slipway/types.h>
+
+#include "lib/base/cursor.h"
+
+enum sw_record_kind {
+    SW_RECORD_PROTECTED, /**< unified header, or a DTLS 1.2 record of an epoch above 0: only the library can judge it */
+    SW_RECORD_HANDSHAKE, /**< epoch 0, well-formed handshake fragment(s) */
+    SW_RECORD_ALERT,     /**< epoch 0 alert: forgeable, never fed to the library */
+    SW_RECORD_ACK,       /**< epoch 0 ACK, well formed */
+    SW_RECORD_MALFORMED, /**< anything else */
+};
+
+struct sw_record {
+    enum sw_record_kind kind;
+    struct sw_span_bytes {
+        const uint8_t *data;
+        size_t len;
+    } raw,   /**< header and body */
+        body; /**< HANDSHAKE: the fragment(s) */
+};
+
+/**
+ * Takes the next record of a datagram. 1: *out filled; 0: nothing left. A record whose length cannot be
+ * told (MALFORMED, or unified header without length) takes the rest of the datagram.
+ */
+int sw_record_next(struct sw_cursor *datagram, struct sw_record *out);
+
+/** What an epoch-0 ClientHello says. */
+struct sw_hello {
+    uint8_t random[32];
+    bool has_cookie;   /**< a cookie extension lies in this (first) fragment */
+    bool complete;     /**< the whole message is in this record */
+    uint32_t msg_len;  /**< of the whole handshake message */
+    uint16_t msg_seq;
+};
+
+/**
+ * Reads the first fragment (fragment_offset 0) of a ClientHello from a HANDSHAKE record. 0 on success;
+ * SW_EINVAL if it is another message or a later fragment; SW_ESHORT if it ends before the extensions
+ * begin or is malformed.
+ */
+int sw_hello_parse(const struct sw_record *record, struct sw_hello *out);
+
+#endif
