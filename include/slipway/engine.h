@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef SLIPWAY_ENGINE_H
+#define SLIPWAY_ENGINE_H
+
+#include <slipway/batch.h>
+#include <slipway/error.h>
+#include <slipway/tls.h>
+#include <slipway/types.h>
+#include <slipway/vnet.h>
+
+/*
+ * The protocol engine. One engine belongs to one worker thread and holds the connections of one role: all of a server's, or
+ * the one of a client. It makes no system call: bytes, packets and the time come in as arguments, everything that must leave
+ * goes into the batch (datagrams), a connection's send queue (streams) or a callback. The same calls drive the programs, the
+ * simulator and the fuzzers (docs/architecture.md).
+ *
+ * Life of a connection: the engine creates it (server: sw_engine_datagram() when a hello proved its address, or
+ * sw_accept_stream(); client: sw_connect()), reports every step by the event callback, and ends it with SW_EVENT_CLOSED; the
+ * pointer is dead once that callback has returned. Callbacks may call sw_conn_close() on any connection, but nothing else that
+ * takes a packet, a datagram or the clock.
+ */
+
+struct sw_engine;
+struct sw_conn;
+
+enum sw_state {
+    SW_STATE_DISCONNECTED = 1,
+    SW_STATE_CONNECTING = 2, /**< (D)TLS handshake runs */
+    SW_STATE_DISCONNECTING = 4,
+    SW_STATE_AUTHENTICATING = 5, /**< client: AuthRequest sent */
+    SW_STATE_LINK_UP = 6,        /**< handshake done */
+    SW_STATE_ONLINE = 7,         /**< tunnel usable */
+};
+
+enum sw_event_type {
+    SW_EVENT_STATE,           /**< sw_conn_state() changed */
+    SW_EVENT_FIRST_PACKET,    /**< client: the first bytes of the server came in */
+    SW_EVENT_KEEPALIVE_REPLY, /**< Pong with id 0 */
+    SW_EVENT_FLOATED,         /**< server: the client's address changed; sw_conn_path() is the new one */
+    SW_EVENT_ROTATION_BEGIN,  /**< server: announces a new session id */
+    SW_EVENT_ROTATION_DONE,
+    SW_EVENT_WRITABLE,        /**< stream: the send queue has bytes; take them with sw_conn_stream_peek() */
+    SW_EVENT_REJECTED,        /**< client: an (unauthenticated) REJECT came in */
+    SW_EVENT_CLOSED,          /**< last event; error says why (0: sw_conn_close() by the caller) */
+};
+
+struct sw_event {
+    enum sw_event_type type;
+    int error;          /**< CLOSED */
+    const char *detail; /**< CLOSED: the TLS library's words, or NULL */
+};
+
+/** What a client presented; spans are valid during the callback only. */
+struct sw_credentials {
+    uint8_t method; /**< 1 user and password, 2 token, 3 versioned token, 23 custom data */
+    const char *user;
+    size_t user_len;
+    const char *password;
+    size_t password_len;
+    const char *token;
+    size_t token_len;
+};
+
+struct sw_callbacks {
+    /** The batch is full: send it and make room. 0 or SW_EAGAIN (nothing more will be put into it now). */
+    int (*flush)(void *user);
+
+    /**
+     * A whole, translated IPv4 packet for the TUN. The bytes may be changed in place; valid during the call. The transport
+     * checksum is complete.
+     */
+    void (*inside)(void *user, struct sw_conn *conn, uint8_t *packet, size_t len);
+
+    void (*event)(void *user, struct sw_conn *conn, const struct sw_event *event);
+
+    /**
+     * Server: may this client in? 0 yes, SW_EDENIED no, SW_EPENDING: sw_conn_authorised() will say, later. NULL on a client.
+     */
+    int (*authorise)(void *user, struct sw_conn *conn, const struct sw_credentials *credentials);
+
+    /** Server: an inside address (host byte order) for the connection, called once, after authorise. 0 or SW_ENOADDRESS. */
+    int (*assign)(void *user, struct sw_conn *conn, uint32_t *inside_ip);
+    void (*release)(void *user, struct sw_conn *conn, uint32_t inside_ip);
+
+    /** Cryptographic randomness (a seeded generator in the simulator). */
+    void (*random)(void *user, uint8_t *out, size_t len);
+};
+
+/** Engine-wide counters, only ever incremented; names as in docs of the metrics. */
+struct sw_engine_counters {
+    /* outside */
+    uint64_t udp_received, udp_received_bytes; /**< datagrams given to the engine */
+    uint64_t udp_sent, udp_sent_bytes;         /**< datagrams put into the batch */
+    uint64_t udp_no_header, udp_parse_wire_failed, udp_bad_packet_version;
+    uint64_t udp_rejected_session;  /**< REJECTs sent */
+    uint64_t udp_reject_limited;    /**< REJECTs not sent: rate limit */
+    uint64_t udp_reject_received;   /**< datagrams with the REJECTED id, dropped */
+    uint64_t udp_forged_record;     /**< plaintext alerts and malformed records kept from the TLS library */
+    uint64_t udp_wrong_source;      /**< client: not from the server's address */
+    uint64_t udp_no_room;           /**< datagrams dropped: the batch was full */
+    uint64_t udp_expresslane_unexpected; /**< flagged Expresslane, not active */
+    uint64_t hello_received;        /**< ClientHellos handled without state */
+    uint64_t hello_retry_sent;      /**< HelloRetryRequests */
+    uint64_t hello_amplification;   /**< dropped: smaller than the answer it would cause */
+    uint64_t hello_refused;         /**< dropped: bad cookie, no common parameters, not a hello */
+    uint64_t hello_limited;         /**< dropped: too many half-open connections */
+    uint64_t hello_duplicate;       /**< copies of a live session's own hello */
+    uint64_t udp_conn_recovered_via_session, udp_session_rotation_begin, udp_session_rotation_finalized;
+    uint64_t udp_session_rotation_attempted_via_replay, session_id_mismatch;
+    /* connections */
+    uint64_t conn_created, conn_create_failed, conn_link_up, conn_online, conn_closed;
+    uint64_t conn_client_closed, conn_stale_closed, conn_aged_out, conn_replaced;
+    uint64_t conn_rejected_no_free_ip, conn_rejected_access_denied;
+    uint64_t conn_tls_error, conn_unknown_error;
+    uint64_t auth_requests, auth_repeated, auth_limited;
+    /* inside */
+    uint64_t inside_to_tunnel, inside_to_tunnel_bytes;  /**< packets and segments sent to peers */
+    uint64_t tunnel_to_inside, tunnel_to_inside_bytes;  /**< packets handed to the inside callback */
+    uint64_t superpackets, superpacket_segments;        /**< superpackets cut, segments made of them */
+    uint64_t checksums_completed;
+    uint64_t drop_not_online, drop_invalid_packet, drop_no_inside_ip, drop_oversize, drop_queue_full;
+    uint64_t drop_tls_write;
+    uint64_t drop_data_not_online;       /**< Data of a peer before Online */
+    uint64_t drop_invalid_inside_packet; /**< Data of a peer that is no IPv4 packet */
+    uint64_t drop_fragment;              /**< DataFrag frames: not supported yet */
+    uint64_t drop_bad_frame;             /**< undecodable frames on UDP */
+    uint64_t drop_segmenter[16];         /**< by enum sw_segment_refusal */
+    uint64_t gso_none_checksum_skipped;
+    uint64_t frames_ignored;
+};
+
+struct sw_engine_config {
+    enum sw_role role;
+    const struct sw_callbacks *callbacks;
+    void *user;
+    struct sw_tls_context *datagram; /**< NULL: no UDP */
+    struct sw_tls_context *stream;   /**< NULL: no TCP */
+    struct sw_batch *batch;          /**< where datagrams go; borrowed. NULL without UDP */
+    int64_t unix_time;               /**< seconds since 1970 at now = 0, for certificate validity */
+
+    uint16_t inside_mtu;  /**< of the TUN; a server tells it to clients */
+    uint16_t outside_mtu; /**< 576..1500; a server uses 1500 */
+
+    /* Server */
+    struct sw_version version_min, version_max; /**< accepted, inside 1.1..1.3; zero: all */
+    uint32_t client_ip, server_ip, dns_ip;      /**< told to every client; host byte order */
+    sw_time stale_after;      /**< not Online by then: closed; 0: 60 s */
+    sw_time idle_after;       /**< no authentic bytes: closed; 0: 24 h */
+    unsigned half_open_limit; /**< connections not yet Online; 0: 4096 */
+
+    /* Client */
+    struct sw_credentials credentials; /**< borrowed */
+    uint32_t tun_ip, tun_dns_ip;       /**< the TUN's own addresses; host byte order */
+    sw_time connect_timeout;           /**< Connecting + Authenticating; 0: 30 s */
+    sw_time keepalive_interval;        /**< 0: 10 s */
+    sw_time keepalive_timeout;         /**< 0: 60 s */
+    bool keepalive_on_demand;          /**< not continuous: ping only for tracer and network changes */
+    sw_time tracer_timeout;            /**< 0: 10 s */
+};
+
+/** Copies config (not what it points to). NULL: out of memory or contradictory config. */
+struct sw_engine *sw_engine_new(const struct sw_engine_config *config, sw_time now);
+
+/** Says goodbye to every connection (sw_conn_close(conn, 0)). Flush the batch and drain streams afterwards. */
+void sw_engine_shutdown(struct sw_engine *engine, sw_time now);
+
+/** Frees the engine and, silently, what connections are left. */
+void sw_engine_free(struct sw_engine *engine);
+
+const struct sw_engine_counters *sw_engine_counters(const struct sw_engine *engine);
+
+/** When sw_engine_timer() wants to be called; SW_NEVER if nothing is due. May change after every other call. */
+sw_time sw_engine_deadline(const struct sw_engine *engine);
+void sw_engine_timer(struct sw_engine *engine, sw_time now);
+
+/**
+ * A UDP payload came in over path. Never fails: bad, forged and unknown datagrams are counted and dropped, a fatal error of a
+ * connection is reported by its CLOSED event. data may be changed in place.
+ */
+void sw_engine_datagram(struct sw_engine *engine, const struct sw_path *path, uint8_t *data, size_t len,
+                        sw_time now);
+
+/** Client: starts the connection; its first datagrams (or stream bytes) are queued on return. NULL: *error says why. */
+struct sw_conn *sw_connect(struct sw_engine *engine, enum sw_transport transport, const struct sw_path *path,
+                           sw_time now, int *error);
+
+/** Server: a TCP connection was accepted. NULL: *error is SW_ENOMEM, SW_EFULL (too many half-open) or SW_ETLS. */
+struct sw_conn *sw_accept_stream(struct sw_engine *engine, const struct sw_path *path, sw_time now, int *error);
+
+/** Bytes of the stream, as read. All of them are taken. */
+void sw_conn_stream_recv(struct sw_conn *conn, const uint8_t *data, size_t len, sw_time now);
+
+/** The stream ended (error 0) or failed. The connection closes. */
+void sw_conn_stream_end(struct sw_conn *conn, int error, sw_time now);
+
+/** Bytes waiting to be written, *len of them in one piece; NULL when there are none. */
+const uint8_t *sw_conn_stream_peek(const struct sw_conn *conn, size_t *len);
+void sw_conn_stream_sent(struct sw_conn *conn, size_t len, sw_time now);
+
+/** Inside address of a server's connection (0: none yet). */
+uint32_t sw_conn_inside_ip(const struct sw_conn *conn);
+
+/**
+ * A packet or superpacket from the TUN on its way to the peer. The bytes are changed in place and must stay until the packet
+ * is done.
+ */
+struct sw_inside_packet {
+    uint8_t *data;
+    size_t len;
+    struct sw_vnet vnet; /**< all zero without a virtio header */
+    unsigned next;       /**< first segment still to be sent; start with 0. Private after that */
+};
+
+/**
+ * 0: done — sent, or dropped and counted. SW_EAGAIN: the batch or the send queue is full after some whole segments; call again
+ * with the same packet when there is room (a server's stream never says so: it drops and counts).
+ */
+int sw_conn_send(struct sw_conn *conn, struct sw_inside_packet *packet, sw_time now);
+
+/** The answer to an authorise callback that said SW_EPENDING: 0 or SW_EDENIED. */
+void sw_conn_authorised(struct sw_conn *conn, int verdict, sw_time now);
+
+/** Client: the network changed (or a REJECT came in); ask the server at once whether it is still there. */
+void sw_conn_network_changed(struct sw_conn *conn, sw_time now);
+
+/** Goodbye and close_notify if the handshake is done, then SW_EVENT_CLOSED with reason. */
+void sw_conn_close(struct sw_conn *conn, int reason, sw_time now);
+
+enum sw_state sw_conn_state(const struct sw_conn *conn);
+enum sw_transport sw_conn_transport(const struct sw_conn *conn);
+const struct sw_path *sw_conn_path(const struct sw_conn *conn);
+struct sw_session_id sw_conn_session(const struct sw_conn *conn);
+struct sw_version sw_conn_version(const struct sw_conn *conn);
+
+/** Names of the negotiated suite and group; "unknown" before LinkUp. */
+const char *sw_conn_cipher(const struct sw_conn *conn);
+const char *sw_conn_group(const struct sw_conn *conn);
+
+/** Client, from Online on: what the server told. */
+struct sw_ip_config {
+    uint32_t local_ip, peer_ip, dns_ip; /**< host byte order */
+    uint32_t mtu;                       /**< 0: unknown */
+};
+const struct sw_ip_config *sw_conn_ip_config(const struct sw_conn *conn);
+
+/** Per-connection figures for status output. */
+struct sw_conn_stats {
+    sw_time created, online_since, last_received; /**< 0: never */
+    uint64_t packets_in, bytes_in;                /**< inside packets from the peer */
+    uint64_t packets_out, bytes_out;              /**< inside packets and segments to the peer */
+};
+void sw_conn_stats(const struct sw_conn *conn, struct sw_conn_stats *out);
+
+/** The caller's own pointer. */
+void sw_conn_set_user(struct sw_conn *conn, void *user);
+void *sw_conn_user(const struct sw_conn *conn);
+
+/** Iterates over all connections: NULL starts, NULL ends. */
+struct sw_conn *sw_engine_next_conn(const struct sw_engine *engine, const struct sw_conn *after);
+
+/** "Online" and so on. */
+const char *sw_state_name(enum sw_state state);
+
+#endif
