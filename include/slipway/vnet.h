@@ -4,7 +4,8 @@
 
 #include <slipway/types.h>
 
-/* The virtio header that precedes every packet of a TUN opened with IFF_VNET_HDR (docs/offload.md A.3). */
+/* The virtio header that precedes every packet of a TUN opened with IFF_VNET_HDR (docs/offload.md
+ * A.3). */
 
 #define SW_VNET_LEN 10
 
@@ -32,7 +33,8 @@ struct sw_vnet {
 void sw_vnet_decode(const uint8_t in[SW_VNET_LEN], struct sw_vnet *out);
 void sw_vnet_encode(uint8_t out[SW_VNET_LEN], const struct sw_vnet *vnet);
 
-/** True if the packet stands for several segments (type other than NONE with the ECN bit masked). */
+/** True if the packet stands for several segments (type other than NONE with the ECN bit masked).
+ */
 bool sw_vnet_is_super(const struct sw_vnet *vnet);
 
 #endif
