@@ -47,6 +47,7 @@ static inline void sw_put_be64(uint8_t *p, uint64_t v)
     memcpy(p, &v, sizeof v);
 }
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "Slipway supports little-endian machines");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "Slipway supports little-endian machines");
 
 #endif

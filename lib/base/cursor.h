@@ -32,7 +32,8 @@ static inline size_t sw_cursor_left(const struct sw_cursor *c)
     return (size_t)(c->end - c->p);
 }
 
-/** Takes n bytes and points *out at them (inside the cursor's buffer). SW_ESHORT if fewer are left. */
+/** Takes n bytes and points *out at them (inside the cursor's buffer). SW_ESHORT if fewer are left.
+ */
 static inline int sw_cursor_bytes(struct sw_cursor *c, size_t n, const uint8_t **out)
 {
     if (sw_cursor_left(c) < n) return SW_ESHORT;
