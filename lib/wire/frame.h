@@ -36,18 +36,18 @@ enum sw_auth_method {
     SW_AUTH_CUSTOM = 23,
 };
 
-#define SW_FRAME_DATA_OVERHEAD     3
-#define SW_FRAME_FRAG_OVERHEAD     7
-#define SW_FRAME_PING_OVERHEAD     5
-#define SW_FRAME_AUTH_SUCCESS_LEN  105
-#define SW_FRAME_AUTH_FAILURE_LEN  53
-#define SW_FRAME_USER_PASS_LEN     104
-#define SW_AUTH_TEXT_MAX           50   /**< user, password: bytes each */
-#define SW_AUTH_TOKEN_MAX          1347
+#define SW_FRAME_DATA_OVERHEAD      3
+#define SW_FRAME_FRAG_OVERHEAD      7
+#define SW_FRAME_PING_OVERHEAD      5
+#define SW_FRAME_AUTH_SUCCESS_LEN   105
+#define SW_FRAME_AUTH_FAILURE_LEN   53
+#define SW_FRAME_USER_PASS_LEN      104
+#define SW_AUTH_TEXT_MAX            50 /**< user, password: bytes each */
+#define SW_AUTH_TOKEN_MAX           1347
 #define SW_AUTH_VERSIONED_TOKEN_MAX 1345
-#define SW_AUTH_CUSTOM_MAX         1347
-#define SW_SERVER_CONFIG_MAX       1348
-#define SW_EXPRESSLANE_KEY_LEN     32
+#define SW_AUTH_CUSTOM_MAX          1347
+#define SW_SERVER_CONFIG_MAX        1348
+#define SW_EXPRESSLANE_KEY_LEN      32
 
 /** Bytes inside somebody else's buffer. */
 struct sw_span {
@@ -115,7 +115,11 @@ struct sw_frame {
  */
 int sw_frame_decode(struct sw_cursor *c, struct sw_frame *out);
 
-/** Appends the frame to w. SW_EFULL, or SW_ETOOLARGE for a field above its limit; w then unmoved. */
+/**
+ * Appends the frame to w. On error w does not move: SW_EFULL (no room); and for what no peer could
+ * decode SW_ETOOLARGE (a field above its limit), SW_EINVAL (fragment offset not a multiple of 8),
+ * SW_EUTF8, SW_EVERSION, SW_EENUM, SW_EKIND.
+ */
 int sw_frame_encode(struct sw_writer *w, const struct sw_frame *frame);
 
 /** Name for logs ("AuthRequest"); "unknown" outside the enum. */

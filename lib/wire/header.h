@@ -36,6 +36,9 @@ void sw_header_encode(uint8_t out[SW_HEADER_LEN], const struct sw_header *header
 /** Lexicographic: negative, 0 or positive. */
 int sw_version_compare(struct sw_version a, struct sw_version b);
 
+/** Within SW_VERSION_MIN..SW_VERSION_MAX. */
+bool sw_version_supported(struct sw_version version);
+
 bool sw_session_equal(struct sw_session_id a, struct sw_session_id b);
 
 /** EMPTY or REJECTED: never the id of a session, never adopted. */
