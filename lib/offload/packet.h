@@ -14,14 +14,14 @@
 #define SW_IPPROTO_UDPLITE 136
 
 struct sw_packet {
-    size_t header_len;   /**< IHL * 4, 20..60 */
-    size_t total_len;    /**< as the header says, <= the buffer */
+    size_t header_len; /**< IHL * 4, 20..60 */
+    size_t total_len;  /**< as the header says, <= the buffer */
     uint8_t protocol;
     bool fragment;       /**< part of a fragmented packet (offset > 0 or MF) */
     bool later_fragment; /**< offset > 0: no transport header */
 };
 
-/** Checks version, IHL and total length against len. SW_EPACKET if it is not a whole IPv4 packet. */
+/** Checks version, IHL and total length against len. SW_EPACKET: not a whole IPv4 packet. */
 int sw_packet_parse(const uint8_t *data, size_t len, struct sw_packet *out);
 
 #endif
