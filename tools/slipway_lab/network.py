@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The three hosts.
+
+    <id>-client, <id>-client1 ..          <id>-server                     <id>-remote
+        out0 192.168.200.2  --------  out0 192.168.200.1
+        out0 192.168.201.2  --------  out1 192.168.201.1
+                                      wan0 10.0.0.1  ------------------  wan0 10.0.0.42
+
+The remote host stands behind the server, which forwards and hides everything behind 10.0.0.1. The
+remote host has no route back to any client and no client has a route to 10.0.0.0/16, so what
+arrives has gone through a tunnel and through the source NAT.
+
+With router=True a fourth host <id>-router stands between the first client and the server, the place
+for relays, shaping and smaller MTUs:
+
+    client out0 192.168.200.2 -- 192.168.200.1 out0 router in0 192.168.190.2 -- 192.168.190.1 out0
+
+Clients and server also have IPv6 addresses on the outside: fd00:200::2 and fd00:200::1 and so on.
+"""
+
+from .process import run
+
+SERVER_BACKEND = "10.0.0.1"
+REMOTE = "10.0.0.42"
+BACKEND_NETWORK = "10.0.0.0/16"
+SYSCTLS = {
+    "net.ipv4.tcp_rmem": "4096 131072 6291456",
+    "net.ipv4.tcp_wmem": "4096 65536 4194304",
+    "net.ipv4.tcp_no_metrics_save": "1",
+    "net.ipv4.conf.all.rp_filter": "0",
+    "net.ipv4.conf.default.rp_filter": "0",
+    "net.ipv4.conf.all.promote_secondaries": "1",
+}
+
+
+class Host:
+    """A namespace by the role it plays."""
+
+    def __init__(self, run_, role):
+        self.role = role
+        self.namespace = run_.add_namespace(role)
+        run(["ip", "netns", "add", self.namespace])
+
+    def run(self, *argv, **options):
+        return run(argv, namespace=self.namespace, **options)
+
+    def ip(self, *arguments, **options):
+        return run(["ip", "-n", self.namespace, *arguments], **options)
+
+    def batch(self, *lines):
+        """Several ip commands in one process."""
+        run(["ip", "-n", self.namespace, "-batch", "-"], input="\n".join(lines) + "\n")
+
+    def sysctl(self, settings):
+        self.run("sysctl", "-qw", *(f"{key}={value}" for key, value in settings.items()))
+
+    def use_plain_tcp(self):
+        """Cubic, or Reno where a namespace may not have it: bbr paces, and so halves superpackets."""
+        key = "net.ipv4.tcp_congestion_control"
+        if self.run("sysctl", "-qw", f"{key}=cubic", check=False).returncode != 0:
+            self.sysctl({key: "reno"})
+
+    def nft(self, rules):
+        self.run("nft", "-f", "-", input=rules)
+
+    def has_device(self, device):
+        return self.ip("link", "show", "dev", device, check=False).returncode == 0
+
+
+def _link(left, left_device, right, right_device, mtu):
+    run(["ip", "link", "add", "name", left_device, "netns", left.namespace, "type", "veth", "peer",
+         "name", right_device, "netns", right.namespace])
+    for host, device in ((left, left_device), (right, right_device)):
+        host.batch(f"link set dev {device} mtu {mtu} up")
+
+
+class Lab:
+    """run: the Run that all of it belongs to."""
+
+    def __init__(self, run_, clients=1, router=False, outside_mtu=1500):
+        self.run = run_
+        self.server = Host(run_, "server")
+        self.remote = Host(run_, "remote")
+        self.clients = [Host(run_, f"client{i or ''}") for i in range(clients)]
+        self.router = Host(run_, "router") if router else None
+        for host in self.hosts():
+            host.batch("link set dev lo up")
+            host.sysctl(SYSCTLS)
+            host.use_plain_tcp()
+        if router:
+            self._connect_router(outside_mtu)
+        for i in range(1 if router else 0, clients):
+            self._connect_client(i, outside_mtu)
+        self._connect_remote()
+
+    def hosts(self):
+        return [self.server, self.remote, *self.clients, *([self.router] if self.router else [])]
+
+    @property
+    def client(self):
+        return self.clients[0]
+
+    def client_address(self, i=0):
+        return f"192.168.{200 + i}.2"
+
+    def server_address(self, i=0, family=4):
+        """The address of the server that client i connects to."""
+        if self.router and i == 0:
+            return "192.168.190.1"
+        return f"192.168.{200 + i}.1" if family == 4 else f"fd00:{200 + i}::1"
+
+    def _connect_client(self, i, mtu):
+        device, net, net6 = f"out{i}", f"192.168.{200 + i}", f"fd00:{200 + i}:"
+        _link(self.clients[i], "out0", self.server, device, mtu)
+        self.clients[i].batch(f"address add {net}.2/24 dev out0",
+                              f"address add {net6}:2/64 dev out0 nodad")
+        self.server.batch(f"address add {net}.1/24 dev {device}",
+                          f"address add {net6}:1/64 dev {device} nodad")
+
+    def _connect_router(self, mtu):
+        _link(self.client, "out0", self.router, "out0", 1500)
+        _link(self.router, "in0", self.server, "out0", mtu)
+        self.client.batch("address add 192.168.200.2/24 dev out0",
+                          "route add 192.168.190.0/24 via 192.168.200.1")
+        self.router.batch("address add 192.168.200.1/24 dev out0",
+                          "address add 192.168.190.2/24 dev in0")
+        self.router.sysctl({"net.ipv4.ip_forward": "1"})
+        self.server.batch("address add 192.168.190.1/24 dev out0",
+                          "route add 192.168.200.0/24 via 192.168.190.2")
+
+    def _connect_remote(self):
+        _link(self.server, "wan0", self.remote, "wan0", 1500)
+        self.server.batch(f"address add {SERVER_BACKEND}/16 dev wan0")
+        self.remote.batch(f"address add {REMOTE}/16 dev wan0")
+        self.server.sysctl({"net.ipv4.ip_forward": "1"})
+        self.server.nft(f"""
+            table ip lab {{
+                chain postrouting {{
+                    type nat hook postrouting priority srcnat;
+                    oifname "wan0" snat to {SERVER_BACKEND}
+                }}
+            }}""")
