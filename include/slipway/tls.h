@@ -6,8 +6,9 @@
 #include <slipway/types.h>
 
 /*
- * TLS settings of one role on one transport: certificates, suites, groups (docs/protocol/session.md §5). A context is
- * immutable once made, may be shared by threads, and must outlive the engines that use it.
+ * TLS settings of one role on one transport: certificates, suites, groups (docs/protocol/session.md
+ * §5). A context is immutable once made, may be shared by threads, and must outlive the engines
+ * that use it.
  */
 
 enum sw_cipher { SW_CIPHER_AES256, SW_CIPHER_CHACHA20 };
@@ -43,8 +44,9 @@ struct sw_tls_config {
 struct sw_tls_context;
 
 /**
- * NULL on failure; *error is then SW_ENOMEM, SW_ECERT (certificate, chain or CA unusable), SW_EINVAL (key does not fit
- * the certificate) or SW_ETLS, and *detail (may be NULL) the TLS library's own words, static text.
+ * NULL on failure; *error is then SW_ENOMEM, SW_ECERT (certificate, chain or CA unusable),
+ * SW_EINVAL (key does not fit the certificate), SW_ENAME (server_name is no fully qualified name)
+ * or SW_ETLS, and *detail (may be NULL) the TLS library's own words, static text.
  */
 struct sw_tls_context *sw_tls_context_new(const struct sw_tls_config *config, int *error,
                                           const char **detail);

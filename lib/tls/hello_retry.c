@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/*
+ * The stateless first step (docs/protocol/session.md §9.3). One listening session is kept and used
+ * for every stranger's hello; wolfSSL answers a hello without cookie from it and forgets, and turns
+ * it into a real session when the cookie is good. Only then does the stranger cost memory: a new
+ * listening session takes its place with the next hello.
+ *
+ * The cookie is bound to the peer's address and made with a secret that changes every two minutes.
+ * The secret before it stays good for a minute more, since a connect under way would otherwise die
+ * of a fatal alert. Whether a cookie is good can only be tried; whatever the library answers to a
+ * bad one is thrown away.
+ */
+
+#include "lib/tls/hello_retry.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/tls/environment.h"
+#include "lib/tls/session.h"
+
+#define SECRET_LEN    32
+#define SECRET_PERIOD (2 * SW_MINUTE)
+#define SECRET_GRACE  SW_MINUTE
+
+struct sw_hello_retry {
+    struct sw_tls_context *context;
+    const struct sw_tls_env *env;
+    uint16_t mtu;
+    struct sw_tls *listening;
+    uint8_t secret[2][SECRET_LEN]; /**< present, previous */
+    sw_time since;                 /**< the present secret */
+    bool has_previous;
+    struct sw_retry_answer *answer; /**< where output goes during a call */
+    bool overflow;                  /**< it was more than one small datagram */
+};
+
+static void capture(void *user, const uint8_t *data, size_t len)
+{
+    struct sw_hello_retry *retry = user;
+
+    if (retry->answer->len > 0 || len > sizeof retry->answer->bytes) {
+        retry->overflow = true;
+        return;
+    }
+    memcpy(retry->answer->bytes, data, len);
+    retry->answer->len = len;
+}
+
+static void draw_secret(struct sw_hello_retry *retry)
+{
+    retry->env->random(retry->env->user, retry->secret[0], SECRET_LEN);
+    retry->since = retry->env->now;
+}
+
+struct sw_hello_retry *sw_hello_retry_new(struct sw_tls_context *context,
+                                          const struct sw_tls_env *env, uint16_t mtu)
+{
+    struct sw_hello_retry *retry = calloc(1, sizeof *retry);
+
+    if (retry == NULL) return NULL;
+    retry->context = context;
+    retry->env = env;
+    retry->mtu = mtu;
+    draw_secret(retry);
+    return retry;
+}
+
+void sw_hello_retry_free(struct sw_hello_retry *retry)
+{
+    if (retry == NULL) return;
+    sw_tls_free(retry->listening);
+    sw_tls_wipe(retry, sizeof *retry);
+    free(retry);
+}
+
+static void rotate_secret(struct sw_hello_retry *retry)
+{
+    if (retry->env->now - retry->since < SECRET_PERIOD) {
+        if (retry->env->now - retry->since >= SECRET_GRACE) retry->has_previous = false;
+        return;
+    }
+    /* Nobody may have asked for many periods: the secret that lapsed is only the previous one if it
+     * lapsed just now. */
+    retry->has_previous = retry->env->now - retry->since < SECRET_PERIOD + SECRET_GRACE;
+    memcpy(retry->secret[1], retry->secret[0], SECRET_LEN);
+    draw_secret(retry);
+}
+
+/* One try with one secret. What the library sends lands in retry->answer. */
+static enum sw_retry_verdict attempt(struct sw_hello_retry *retry, const uint8_t *secret,
+                                     struct sw_span hello, struct sw_span peer)
+{
+    retry->answer->len = 0;
+    retry->overflow = false;
+    if (retry->listening == NULL)
+        retry->listening = sw_tls_new(retry->context, retry->env, retry->mtu, capture, retry);
+    if (retry->listening == NULL) return SW_RETRY_DROP;
+
+    WOLFSSL *wolf = retry->listening->wolf;
+    sw_tls_enter(retry->env);
+    if (wolfSSL_send_hrr_cookie(wolf, secret, SECRET_LEN) != WOLFSSL_SUCCESS) return SW_RETRY_DROP;
+    if (wolfSSL_dtls_set_peer(wolf, (void *)(uintptr_t)peer.data, (unsigned)peer.len) !=
+        WOLFSSL_SUCCESS)
+        return SW_RETRY_DROP;
+    sw_tls_feed(retry->listening, hello);
+    int r = wolfDTLS_accept_stateless(wolf);
+    sw_tls_feed(retry->listening, (struct sw_span){NULL, 0});
+    if (r == WOLFSSL_SUCCESS) return SW_RETRY_ACCEPT;
+    if (r == WOLFSSL_FAILURE) return retry->answer->len > 0 ? SW_RETRY_ANSWER : SW_RETRY_DROP;
+
+    sw_tls_free(retry->listening); /* the library will not go on with it */
+    retry->listening = NULL;
+    return SW_RETRY_DROP;
+}
+
+enum sw_retry_verdict sw_hello_retry(struct sw_hello_retry *retry, struct sw_span hello,
+                                     bool has_cookie, struct sw_span peer,
+                                     struct sw_retry_answer *answer, struct sw_tls **session)
+{
+    rotate_secret(retry);
+    retry->answer = answer;
+    enum sw_retry_verdict verdict = attempt(retry, retry->secret[0], hello, peer);
+    if (has_cookie && verdict != SW_RETRY_ACCEPT && retry->has_previous)
+        verdict = attempt(retry, retry->secret[1], hello, peer);
+    retry->answer = NULL;
+
+    if (verdict == SW_RETRY_ACCEPT) {
+        *session = retry->listening;
+        retry->listening = NULL;
+    } else if (has_cookie || retry->overflow) {
+        verdict = SW_RETRY_DROP;
+    }
+    return verdict;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef SW_TLS_SESSION_H
+#define SW_TLS_SESSION_H
+
+#include "lib/tls/context.h"
+
+struct sw_tls {
+    WOLFSSL *wolf;
+    struct sw_tls_context *context;
+    const struct sw_tls_env *env;
+    struct sw_span input; /**< not yet read by the library */
+    sw_tls_send *send;
+    void *user;
+    int error;    /**< wolfSSL's code of the last failure */
+    uint16_t mtu; /**< datagram: once the handshake is done */
+    bool shrunk;  /**< datagram: handshake fragments are being kept small */
+};
+
+#endif
