@@ -9,15 +9,17 @@
 #include <slipway/vnet.h>
 
 /*
- * The protocol engine. One engine belongs to one worker thread and holds the connections of one role: all of a server's, or
- * the one of a client. It makes no system call: bytes, packets and the time come in as arguments, everything that must leave
- * goes into the batch (datagrams), a connection's send queue (streams) or a callback. The same calls drive the programs, the
- * simulator and the fuzzers (docs/architecture.md).
+ * The protocol engine. One engine belongs to one worker thread and holds the connections of one
+ * role: all of a server's, or the one of a client. It makes no system call: bytes, packets and the
+ * time come in as arguments, everything that must leave goes into the batch (datagrams), a
+ * connection's send queue (streams) or a callback. The same calls drive the programs, the simulator
+ * and the fuzzers (docs/architecture.md).
  *
- * Life of a connection: the engine creates it (server: sw_engine_datagram() when a hello proved its address, or
- * sw_accept_stream(); client: sw_connect()), reports every step by the event callback, and ends it with SW_EVENT_CLOSED; the
- * pointer is dead once that callback has returned. Callbacks may call sw_conn_close() on any connection, but nothing else that
- * takes a packet, a datagram or the clock.
+ * Life of a connection: the engine creates it (server: sw_engine_datagram() when a hello proved its
+ * address, or sw_accept_stream(); client: sw_connect()), reports every step by the event callback,
+ * and ends it with SW_EVENT_CLOSED; the pointer is dead once that callback has returned. Callbacks
+ * may call sw_conn_close() on any connection, but nothing else that takes a packet, a datagram or
+ * the clock.
  */
 
 struct sw_engine;
@@ -36,12 +38,13 @@ enum sw_event_type {
     SW_EVENT_STATE,           /**< sw_conn_state() changed */
     SW_EVENT_FIRST_PACKET,    /**< client: the first bytes of the server came in */
     SW_EVENT_KEEPALIVE_REPLY, /**< Pong with id 0 */
-    SW_EVENT_FLOATED,         /**< server: the client's address changed; sw_conn_path() is the new one */
-    SW_EVENT_ROTATION_BEGIN,  /**< server: announces a new session id */
+    SW_EVENT_FLOATED, /**< server: the client's address changed; sw_conn_path() is the new one */
+    SW_EVENT_ROTATION_BEGIN, /**< server: announces a new session id */
     SW_EVENT_ROTATION_DONE,
-    SW_EVENT_WRITABLE,        /**< stream: the send queue has bytes; take them with sw_conn_stream_peek() */
-    SW_EVENT_REJECTED,        /**< client: an (unauthenticated) REJECT came in */
-    SW_EVENT_CLOSED,          /**< last event; error says why (0: sw_conn_close() by the caller) */
+    SW_EVENT_WRITABLE, /**< stream: the send queue has bytes; take them with sw_conn_stream_peek()
+                        */
+    SW_EVENT_REJECTED, /**< client: an (unauthenticated) REJECT came in */
+    SW_EVENT_CLOSED,   /**< last event; error says why (0: sw_conn_close() by the caller) */
 };
 
 struct sw_event {
@@ -62,23 +65,26 @@ struct sw_credentials {
 };
 
 struct sw_callbacks {
-    /** The batch is full: send it and make room. 0 or SW_EAGAIN (nothing more will be put into it now). */
+    /** The batch is full: send it and make room. 0 or SW_EAGAIN (nothing more will be put into it
+     * now). */
     int (*flush)(void *user);
 
     /**
-     * A whole, translated IPv4 packet for the TUN. The bytes may be changed in place; valid during the call. The transport
-     * checksum is complete.
+     * A whole, translated IPv4 packet for the TUN. The bytes may be changed in place; valid during
+     * the call. The transport checksum is complete.
      */
     void (*inside)(void *user, struct sw_conn *conn, uint8_t *packet, size_t len);
 
     void (*event)(void *user, struct sw_conn *conn, const struct sw_event *event);
 
     /**
-     * Server: may this client in? 0 yes, SW_EDENIED no, SW_EPENDING: sw_conn_authorised() will say, later. NULL on a client.
+     * Server: may this client in? 0 yes, SW_EDENIED no, SW_EPENDING: sw_conn_authorised() will say,
+     * later. NULL on a client.
      */
     int (*authorise)(void *user, struct sw_conn *conn, const struct sw_credentials *credentials);
 
-    /** Server: an inside address (host byte order) for the connection, called once, after authorise. 0 or SW_ENOADDRESS. */
+    /** Server: an inside address (host byte order) for the connection, called once, after
+     * authorise. 0 or SW_ENOADDRESS. */
     int (*assign)(void *user, struct sw_conn *conn, uint32_t *inside_ip);
     void (*release)(void *user, struct sw_conn *conn, uint32_t inside_ip);
 
@@ -92,20 +98,22 @@ struct sw_engine_counters {
     uint64_t udp_received, udp_received_bytes; /**< datagrams given to the engine */
     uint64_t udp_sent, udp_sent_bytes;         /**< datagrams put into the batch */
     uint64_t udp_no_header, udp_parse_wire_failed, udp_bad_packet_version;
-    uint64_t udp_rejected_session;  /**< REJECTs sent */
-    uint64_t udp_reject_limited;    /**< REJECTs not sent: rate limit */
-    uint64_t udp_reject_received;   /**< datagrams with the REJECTED id, dropped */
-    uint64_t udp_forged_record;     /**< plaintext alerts and malformed records kept from the TLS library */
-    uint64_t udp_wrong_source;      /**< client: not from the server's address */
-    uint64_t udp_no_room;           /**< datagrams dropped: the batch was full */
+    uint64_t udp_rejected_session; /**< REJECTs sent */
+    uint64_t udp_reject_limited;   /**< REJECTs not sent: rate limit */
+    uint64_t udp_reject_received;  /**< datagrams with the REJECTED id, dropped */
+    uint64_t
+        udp_forged_record; /**< plaintext alerts and malformed records kept from the TLS library */
+    uint64_t udp_wrong_source;           /**< client: not from the server's address */
+    uint64_t udp_no_room;                /**< datagrams dropped: the batch was full */
     uint64_t udp_expresslane_unexpected; /**< flagged Expresslane, not active */
-    uint64_t hello_received;        /**< ClientHellos handled without state */
-    uint64_t hello_retry_sent;      /**< HelloRetryRequests */
-    uint64_t hello_amplification;   /**< dropped: smaller than the answer it would cause */
-    uint64_t hello_refused;         /**< dropped: bad cookie, no common parameters, not a hello */
-    uint64_t hello_limited;         /**< dropped: too many half-open connections */
-    uint64_t hello_duplicate;       /**< copies of a live session's own hello */
-    uint64_t udp_conn_recovered_via_session, udp_session_rotation_begin, udp_session_rotation_finalized;
+    uint64_t hello_received;             /**< ClientHellos handled without state */
+    uint64_t hello_retry_sent;           /**< HelloRetryRequests */
+    uint64_t hello_amplification;        /**< dropped: smaller than the answer it would cause */
+    uint64_t hello_refused;   /**< dropped: bad cookie, no common parameters, not a hello */
+    uint64_t hello_limited;   /**< dropped: too many half-open connections */
+    uint64_t hello_duplicate; /**< copies of a live session's own hello */
+    uint64_t udp_conn_recovered_via_session, udp_session_rotation_begin,
+        udp_session_rotation_finalized;
     uint64_t udp_session_rotation_attempted_via_replay, session_id_mismatch;
     /* connections */
     uint64_t conn_created, conn_create_failed, conn_link_up, conn_online, conn_closed;
@@ -114,11 +122,12 @@ struct sw_engine_counters {
     uint64_t conn_tls_error, conn_unknown_error;
     uint64_t auth_requests, auth_repeated, auth_limited;
     /* inside */
-    uint64_t inside_to_tunnel, inside_to_tunnel_bytes;  /**< packets and segments sent to peers */
-    uint64_t tunnel_to_inside, tunnel_to_inside_bytes;  /**< packets handed to the inside callback */
-    uint64_t superpackets, superpacket_segments;        /**< superpackets cut, segments made of them */
+    uint64_t inside_to_tunnel, inside_to_tunnel_bytes; /**< packets and segments sent to peers */
+    uint64_t tunnel_to_inside, tunnel_to_inside_bytes; /**< packets handed to the inside callback */
+    uint64_t superpackets, superpacket_segments; /**< superpackets cut, segments made of them */
     uint64_t checksums_completed;
-    uint64_t drop_not_online, drop_invalid_packet, drop_no_inside_ip, drop_oversize, drop_queue_full;
+    uint64_t drop_not_online, drop_invalid_packet, drop_no_inside_ip, drop_oversize,
+        drop_queue_full;
     uint64_t drop_tls_write;
     uint64_t drop_data_not_online;       /**< Data of a peer before Online */
     uint64_t drop_invalid_inside_packet; /**< Data of a peer that is no IPv4 packet */
@@ -144,9 +153,9 @@ struct sw_engine_config {
     /* Server */
     struct sw_version version_min, version_max; /**< accepted, inside 1.1..1.3; zero: all */
     uint32_t client_ip, server_ip, dns_ip;      /**< told to every client; host byte order */
-    sw_time stale_after;      /**< not Online by then: closed; 0: 60 s */
-    sw_time idle_after;       /**< no authentic bytes: closed; 0: 24 h */
-    unsigned half_open_limit; /**< connections not yet Online; 0: 4096 */
+    sw_time stale_after;                        /**< not Online by then: closed; 0: 60 s */
+    sw_time idle_after;                         /**< no authentic bytes: closed; 0: 24 h */
+    unsigned half_open_limit;                   /**< connections not yet Online; 0: 4096 */
 
     /* Client */
     struct sw_credentials credentials; /**< borrowed */
@@ -154,14 +163,15 @@ struct sw_engine_config {
     sw_time connect_timeout;           /**< Connecting + Authenticating; 0: 30 s */
     sw_time keepalive_interval;        /**< 0: 10 s */
     sw_time keepalive_timeout;         /**< 0: 60 s */
-    bool keepalive_on_demand;          /**< not continuous: ping only for tracer and network changes */
-    sw_time tracer_timeout;            /**< 0: 10 s */
+    bool keepalive_on_demand; /**< not continuous: ping only for tracer and network changes */
+    sw_time tracer_timeout;   /**< 0: 10 s */
 };
 
 /** Copies config (not what it points to). NULL: out of memory or contradictory config. */
 struct sw_engine *sw_engine_new(const struct sw_engine_config *config, sw_time now);
 
-/** Says goodbye to every connection (sw_conn_close(conn, 0)). Flush the batch and drain streams afterwards. */
+/** Says goodbye to every connection (sw_conn_close(conn, 0)). Flush the batch and drain streams
+ * afterwards. */
 void sw_engine_shutdown(struct sw_engine *engine, sw_time now);
 
 /** Frees the engine and, silently, what connections are left. */
@@ -169,23 +179,28 @@ void sw_engine_free(struct sw_engine *engine);
 
 const struct sw_engine_counters *sw_engine_counters(const struct sw_engine *engine);
 
-/** When sw_engine_timer() wants to be called; SW_NEVER if nothing is due. May change after every other call. */
+/** When sw_engine_timer() wants to be called; SW_NEVER if nothing is due. May change after every
+ * other call. */
 sw_time sw_engine_deadline(const struct sw_engine *engine);
 void sw_engine_timer(struct sw_engine *engine, sw_time now);
 
 /**
- * A UDP payload came in over path. Never fails: bad, forged and unknown datagrams are counted and dropped, a fatal error of a
- * connection is reported by its CLOSED event. data may be changed in place.
+ * A UDP payload came in over path. Never fails: bad, forged and unknown datagrams are counted and
+ * dropped, a fatal error of a connection is reported by its CLOSED event. data may be changed in
+ * place.
  */
-void sw_engine_datagram(struct sw_engine *engine, const struct sw_path *path, uint8_t *data, size_t len,
-                        sw_time now);
+void sw_engine_datagram(struct sw_engine *engine, const struct sw_path *path, uint8_t *data,
+                        size_t len, sw_time now);
 
-/** Client: starts the connection; its first datagrams (or stream bytes) are queued on return. NULL: *error says why. */
-struct sw_conn *sw_connect(struct sw_engine *engine, enum sw_transport transport, const struct sw_path *path,
-                           sw_time now, int *error);
+/** Client: starts the connection; its first datagrams (or stream bytes) are queued on return. NULL:
+ * *error says why. */
+struct sw_conn *sw_connect(struct sw_engine *engine, enum sw_transport transport,
+                           const struct sw_path *path, sw_time now, int *error);
 
-/** Server: a TCP connection was accepted. NULL: *error is SW_ENOMEM, SW_EFULL (too many half-open) or SW_ETLS. */
-struct sw_conn *sw_accept_stream(struct sw_engine *engine, const struct sw_path *path, sw_time now, int *error);
+/** Server: a TCP connection was accepted. NULL: *error is SW_ENOMEM, SW_EFULL (too many half-open)
+ * or SW_ETLS. */
+struct sw_conn *sw_accept_stream(struct sw_engine *engine, const struct sw_path *path, sw_time now,
+                                 int *error);
 
 /** Bytes of the stream, as read. All of them are taken. */
 void sw_conn_stream_recv(struct sw_conn *conn, const uint8_t *data, size_t len, sw_time now);
@@ -201,8 +216,8 @@ void sw_conn_stream_sent(struct sw_conn *conn, size_t len, sw_time now);
 uint32_t sw_conn_inside_ip(const struct sw_conn *conn);
 
 /**
- * A packet or superpacket from the TUN on its way to the peer. The bytes are changed in place and must stay until the packet
- * is done.
+ * A packet or superpacket from the TUN on its way to the peer. The bytes are changed in place and
+ * must stay until the packet is done.
  */
 struct sw_inside_packet {
     uint8_t *data;
@@ -212,15 +227,17 @@ struct sw_inside_packet {
 };
 
 /**
- * 0: done — sent, or dropped and counted. SW_EAGAIN: the batch or the send queue is full after some whole segments; call again
- * with the same packet when there is room (a server's stream never says so: it drops and counts).
+ * 0: done — sent, or dropped and counted. SW_EAGAIN: the batch or the send queue is full after some
+ * whole segments; call again with the same packet when there is room (a server's stream never says
+ * so: it drops and counts).
  */
 int sw_conn_send(struct sw_conn *conn, struct sw_inside_packet *packet, sw_time now);
 
 /** The answer to an authorise callback that said SW_EPENDING: 0 or SW_EDENIED. */
 void sw_conn_authorised(struct sw_conn *conn, int verdict, sw_time now);
 
-/** Client: the network changed (or a REJECT came in); ask the server at once whether it is still there. */
+/** Client: the network changed (or a REJECT came in); ask the server at once whether it is still
+ * there. */
 void sw_conn_network_changed(struct sw_conn *conn, sw_time now);
 
 /** Goodbye and close_notify if the handshake is done, then SW_EVENT_CLOSED with reason. */

@@ -55,7 +55,8 @@ enum sw_error {
     SW_EPEERCLOSED = -64 /**< close_notify */
 };
 
-/** One English sentence fragment for an error code, never NULL; "unknown error" outside the enum. */
+/** One English sentence fragment for an error code, never NULL; "unknown error" outside the enum.
+ */
 const char *sw_strerror(int error);
 
 #endif

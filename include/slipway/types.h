@@ -11,8 +11,8 @@ typedef uint64_t sw_time;
 
 #define SW_MICROSECOND ((sw_time)1000)
 #define SW_MILLISECOND ((sw_time)1000000)
-#define SW_SECOND ((sw_time)1000000000)
-#define SW_MINUTE (60 * SW_SECOND)
+#define SW_SECOND      ((sw_time)1000000000)
+#define SW_MINUTE      (60 * SW_SECOND)
 
 /** "No deadline". */
 #define SW_NEVER UINT64_MAX
@@ -43,7 +43,8 @@ struct sw_address {
     uint32_t scope; /**< IPv6 scope id, else 0 */
 };
 
-/** Where datagrams go and which of our addresses they must come from (family 0: kernel's choice). */
+/** Where datagrams go and which of our addresses they must come from (family 0: kernel's choice).
+ */
 struct sw_path {
     struct sw_address remote;
     struct sw_address local;

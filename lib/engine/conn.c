@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/*
+ * The life of a connection: made, moved through its states, closed, freed (docs/protocol/session.md
+ * §2, §14). Closing is one function for every reason; the memory goes when the outermost call of
+ * the engine returns, so that whoever is still working with the connection further up the stack
+ * only has to look at its state.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/engine/conn_table.h"
+#include "lib/engine/engine.h"
+
+/* The DTLS timer of an established session starts over before it can run out
+ * (docs/protocol/session.md §11). */
+#define LONGEST_ESTABLISHED_INTERVAL (3 * SW_SECOND)
+
+struct sw_conn *sw_conn_new(struct sw_engine *engine, enum sw_transport transport,
+                            const struct sw_path *path)
+{
+    struct sw_conn *conn = calloc(1, sizeof *conn);
+
+    if (conn == NULL) return NULL;
+    conn->engine = engine;
+    conn->transport = transport;
+    conn->state = SW_STATE_CONNECTING;
+    conn->path = *path;
+    conn->stats.created = engine->env.now;
+    conn->tracer_fired_for = SW_NEVER;
+    for (int i = 0; i < SW_TIMERS; i++)
+        conn->timers[i] = SW_NEVER;
+    sw_list_init(&conn->link);
+    sw_keepalive_init(&conn->keepalive, engine->config.keepalive_interval,
+                      engine->config.keepalive_timeout, !engine->config.keepalive_on_demand);
+    if (sw_deadlines_add(&engine->deadlines, &conn->deadline) < 0) {
+        free(conn);
+        return NULL;
+    }
+    sw_list_append(&engine->conns, &conn->link);
+    engine->half_open++;
+    engine->counters.conn_created++;
+    return conn;
+}
+
+void sw_conn_free(struct sw_conn *conn)
+{
+    sw_list_remove(&conn->link);
+    sw_tls_free(conn->tls);
+    sw_stream_queue_release(&conn->out);
+    free(conn->in);
+    sw_tls_wipe(conn->auth_digest, sizeof conn->auth_digest);
+    free(conn);
+}
+
+void sw_conn_event(struct sw_conn *conn, enum sw_event_type type)
+{
+    const struct sw_event event = {.type = type};
+    conn->engine->config.callbacks->event(conn->engine->config.user, conn, &event);
+}
+
+void sw_conn_enter_state(struct sw_conn *conn, enum sw_state state)
+{
+    struct sw_engine *engine = conn->engine;
+
+    if (state == SW_STATE_ONLINE) {
+        conn->was_online = true;
+        engine->half_open--;
+        engine->counters.conn_online++;
+        conn->stats.online_since = engine->env.now;
+        sw_conn_set_timer(conn, SW_TIMER_CONNECT, SW_NEVER);
+        sw_conn_set_timer(conn, SW_TIMER_AUTH, SW_NEVER);
+        if (engine->config.role == SW_SERVER)
+            sw_conn_set_timer(conn, SW_TIMER_IDLE, engine->env.now + engine->config.idle_after);
+        else
+            sw_keepalive_online(&conn->keepalive, engine->env.now);
+    }
+    conn->state = state;
+    sw_conn_event(conn, SW_EVENT_STATE);
+}
+
+bool sw_conn_established(const struct sw_conn *conn)
+{
+    return conn->state == SW_STATE_LINK_UP || conn->state == SW_STATE_AUTHENTICATING ||
+           conn->state == SW_STATE_ONLINE;
+}
+
+void sw_conn_set_timer(struct sw_conn *conn, enum sw_timer timer, sw_time at)
+{
+    conn->timers[timer] = at;
+}
+
+/* One-shot; a tick that is due earlier than the one outstanding replaces it (session.md §6). */
+static void rearm_dtls(struct sw_conn *conn)
+{
+    if (conn->transport != SW_DATAGRAM) return;
+    if (conn->state != SW_STATE_CONNECTING &&
+        !(sw_conn_established(conn) && sw_tls_timer_wanted(conn->tls))) {
+        conn->timers[SW_TIMER_DTLS] = SW_NEVER;
+        return;
+    }
+    sw_time at = conn->engine->env.now + sw_tls_timer_interval(conn->tls);
+    if (at < conn->timers[SW_TIMER_DTLS]) conn->timers[SW_TIMER_DTLS] = at;
+}
+
+void sw_conn_rearm(struct sw_conn *conn)
+{
+    if (conn->state == SW_STATE_DISCONNECTED) return;
+    rearm_dtls(conn);
+    sw_time at = sw_keepalive_deadline(&conn->keepalive);
+    for (int i = 0; i < SW_TIMERS; i++)
+        if (conn->timers[i] < at) at = conn->timers[i];
+    if (at != conn->deadline.at) sw_deadlines_set(&conn->engine->deadlines, &conn->deadline, at);
+}
+
+static void say_goodbye(struct sw_conn *conn)
+{
+    const struct sw_frame goodbye = {.kind = SW_FRAME_GOODBYE};
+
+    conn->state = SW_STATE_DISCONNECTING;
+    sw_conn_event(conn, SW_EVENT_STATE);
+    sw_conn_send_frame(conn, &goodbye);
+    sw_tls_close(conn->tls);
+}
+
+/* Takes the connection out of everything that could find it. */
+static void detach(struct sw_conn *conn)
+{
+    struct sw_engine *engine = conn->engine;
+
+    sw_conn_table_remove(engine, conn);
+    if (conn->predecessor != NULL) conn->predecessor->successor = NULL;
+    if (conn->successor != NULL) conn->successor->predecessor = NULL;
+    if (engine->client == conn) engine->client = NULL;
+    sw_deadlines_remove(&engine->deadlines, &conn->deadline);
+    sw_list_remove(&conn->link);
+    sw_list_append(&engine->dead, &conn->link);
+    if (conn->inside_ip != 0)
+        engine->config.callbacks->release(engine->config.user, conn, conn->inside_ip);
+    conn->inside_ip = 0;
+}
+
+void sw_conn_end(struct sw_conn *conn, int reason, bool goodbye)
+{
+    struct sw_engine *engine = conn->engine;
+    const struct sw_event closed = {
+        .type = SW_EVENT_CLOSED,
+        .error = reason,
+        .detail = conn->tls != NULL && reason != 0 ? sw_tls_error_text(conn->tls) : NULL,
+    };
+
+    if (conn->state == SW_STATE_DISCONNECTED || conn->state == SW_STATE_DISCONNECTING) return;
+    if (!conn->was_online) engine->half_open--;
+    if (goodbye && sw_conn_established(conn)) say_goodbye(conn);
+    conn->state = SW_STATE_DISCONNECTED;
+    detach(conn);
+    engine->counters.conn_closed++;
+    engine->config.callbacks->event(engine->config.user, conn, &closed);
+}
+
+void sw_conn_fail(struct sw_conn *conn, int error)
+{
+    struct sw_engine_counters *counters = &conn->engine->counters;
+
+    if (error == SW_EGOODBYE) counters->conn_client_closed++;
+    sw_conn_end(conn, error, true);
+}
+
+void sw_conn_close(struct sw_conn *conn, int reason, sw_time now)
+{
+    struct sw_engine *engine = conn->engine;
+
+    sw_engine_enter(engine, now);
+    sw_conn_end(conn, reason, true);
+    sw_engine_leave(engine);
+}
+
+/* The retransmission timer. Only a handshake can run out of tries; an established session starts
+ * over. */
+static void dtls_timer(struct sw_conn *conn)
+{
+    if (sw_conn_established(conn) &&
+        sw_tls_timer_interval(conn->tls) > LONGEST_ESTABLISHED_INTERVAL)
+        sw_tls_timer_reset(conn->tls);
+    if (sw_tls_timer(conn->tls) < 0 && conn->state == SW_STATE_CONNECTING)
+        sw_conn_fail(conn, SW_ETIMEOUT);
+}
+
+static void auth_timer(struct sw_conn *conn)
+{
+    sw_auth_repeat(conn);
+}
+
+static void connect_timer(struct sw_conn *conn)
+{
+    if (conn->out_lost) {
+        sw_conn_end(conn, SW_ENOMEM, false);
+        return;
+    }
+    if (conn->engine->config.role == SW_SERVER) conn->engine->counters.conn_stale_closed++;
+    sw_conn_fail(conn, SW_ETIMEOUT);
+}
+
+static void idle_timer(struct sw_conn *conn)
+{
+    struct sw_engine *engine = conn->engine;
+    sw_time due = conn->stats.last_received + engine->config.idle_after;
+
+    if (due > engine->env.now) {
+        sw_conn_set_timer(conn, SW_TIMER_IDLE, due);
+        return;
+    }
+    engine->counters.conn_aged_out++;
+    sw_conn_fail(conn, SW_ETIMEOUT);
+}
+
+static void keepalive_timer(struct sw_conn *conn)
+{
+    switch (sw_keepalive_timer(&conn->keepalive, conn->engine->env.now)) {
+    case SW_KEEPALIVE_NOTHING:
+        break;
+    case SW_KEEPALIVE_PING:
+        sw_conn_send_ping(conn);
+        break;
+    case SW_KEEPALIVE_GIVE_UP:
+        sw_conn_fail(conn, SW_ETIMEOUT);
+        break;
+    }
+}
+
+void sw_conn_timer(struct sw_conn *conn)
+{
+    static void (*const handlers[SW_TIMERS])(struct sw_conn *) = {
+        [SW_TIMER_DTLS] = dtls_timer,
+        [SW_TIMER_AUTH] = auth_timer,
+        [SW_TIMER_CONNECT] = connect_timer,
+        [SW_TIMER_IDLE] = idle_timer,
+    };
+    sw_time now = conn->engine->env.now;
+
+    for (int i = 0; i < SW_TIMERS && conn->state != SW_STATE_DISCONNECTED; i++) {
+        if (conn->timers[i] > now) continue;
+        conn->timers[i] = SW_NEVER;
+        handlers[i](conn);
+    }
+    if (conn->state == SW_STATE_ONLINE && sw_keepalive_deadline(&conn->keepalive) <= now)
+        keepalive_timer(conn);
+    sw_conn_rearm(conn);
+}
+
+void sw_conn_network_changed(struct sw_conn *conn, sw_time now)
+{
+    struct sw_engine *engine = conn->engine;
+
+    sw_engine_enter(engine, now);
+    if (conn->state == SW_STATE_ONLINE && sw_keepalive_ask(&conn->keepalive, now))
+        sw_conn_send_ping(conn);
+    sw_conn_rearm(conn);
+    sw_engine_leave(engine);
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/*
+ * The engine as a whole: made, driven by the clock, shut down. Everything in it belongs to one
+ * thread.
+ */
+
+#include "lib/engine/engine.h"
+
+#include <stdlib.h>
+
+#include "lib/engine/conn_table.h"
+
+#define OUTSIDE_MTU_MIN 576
+#define OUTSIDE_MTU_MAX 1500
+#define OUTER_HEADERS   44
+
+static void set_default(sw_time *value, sw_time otherwise)
+{
+    if (*value == 0) *value = otherwise;
+}
+
+static void set_defaults(struct sw_engine_config *config)
+{
+    if (config->role == SW_SERVER) config->outside_mtu = OUTSIDE_MTU_MAX;
+    if (config->version_max.major == 0) {
+        config->version_min = SW_VERSION_MIN;
+        config->version_max = SW_VERSION_MAX;
+    }
+    if (config->half_open_limit == 0) config->half_open_limit = 4096;
+    set_default(&config->stale_after, 60 * SW_SECOND);
+    set_default(&config->idle_after, 24 * 60 * SW_MINUTE);
+    set_default(&config->connect_timeout, 30 * SW_SECOND);
+    set_default(&config->keepalive_interval, 10 * SW_SECOND);
+    set_default(&config->keepalive_timeout, 60 * SW_SECOND);
+    set_default(&config->tracer_timeout, 10 * SW_SECOND);
+}
+
+static bool plausible(const struct sw_engine_config *config)
+{
+    if (config->callbacks == NULL || (config->datagram == NULL && config->stream == NULL))
+        return false;
+    if (config->datagram != NULL && config->batch == NULL) return false;
+    return config->role == SW_SERVER ||
+           (config->outside_mtu >= OUTSIDE_MTU_MIN && config->outside_mtu <= OUTSIDE_MTU_MAX);
+}
+
+struct sw_engine *sw_engine_new(const struct sw_engine_config *config, sw_time now)
+{
+    struct sw_engine *engine = plausible(config) ? calloc(1, sizeof *engine) : NULL;
+
+    if (engine == NULL) return NULL;
+    engine->config = *config;
+    set_defaults(&engine->config);
+    engine->env = (struct sw_tls_env){
+        .now = now,
+        .unix_time = config->unix_time,
+        .random = config->callbacks->random,
+        .user = config->user,
+    };
+    sw_list_init(&engine->conns);
+    sw_list_init(&engine->dead);
+    sw_conn_table_init(engine);
+    if (config->role == SW_SERVER && config->datagram != NULL) {
+        engine->hello_retry =
+            sw_hello_retry_new(config->datagram, &engine->env, OUTSIDE_MTU_MAX - OUTER_HEADERS);
+        if (engine->hello_retry == NULL) {
+            sw_engine_free(engine);
+            return NULL;
+        }
+    }
+    return engine;
+}
+
+static void free_all(struct sw_list *list)
+{
+    struct sw_conn *conn;
+    SW_LIST_FOREACH_SAFE (conn, list, link)
+        sw_conn_free(conn);
+}
+
+void sw_engine_free(struct sw_engine *engine)
+{
+    if (engine == NULL) return;
+    free_all(&engine->conns);
+    free_all(&engine->dead);
+    sw_hello_retry_free(engine->hello_retry);
+    sw_conn_table_release(engine);
+    sw_deadlines_release(&engine->deadlines);
+    sw_tls_wipe(engine->plain, sizeof engine->plain);
+    sw_tls_wipe(engine->inbox, sizeof engine->inbox);
+    free(engine);
+}
+
+void sw_engine_enter(struct sw_engine *engine, sw_time now)
+{
+    engine->depth++;
+    engine->env.now = now;
+}
+
+void sw_engine_leave(struct sw_engine *engine)
+{
+    if (--engine->depth == 0) free_all(&engine->dead);
+}
+
+void sw_engine_shutdown(struct sw_engine *engine, sw_time now)
+{
+    struct sw_conn *conn;
+
+    sw_engine_enter(engine, now);
+    while ((conn = sw_engine_next_conn(engine, NULL)) != NULL)
+        sw_conn_end(conn, 0, true);
+    sw_engine_leave(engine);
+}
+
+const struct sw_engine_counters *sw_engine_counters(const struct sw_engine *engine)
+{
+    return &engine->counters;
+}
+
+sw_time sw_engine_deadline(const struct sw_engine *engine)
+{
+    const struct sw_deadline *first = sw_deadlines_first(&engine->deadlines);
+    return first != NULL ? first->at : SW_NEVER;
+}
+
+void sw_engine_timer(struct sw_engine *engine, sw_time now)
+{
+    struct sw_deadline *first;
+
+    sw_engine_enter(engine, now);
+    while ((first = sw_deadlines_first(&engine->deadlines)) != NULL && first->at <= now)
+        sw_conn_timer(SW_CONTAINER_OF(first, struct sw_conn, deadline));
+    sw_engine_leave(engine);
+}
+
+static struct sw_tls_context *tls_context(const struct sw_engine *engine,
+                                          enum sw_transport transport)
+{
+    return transport == SW_DATAGRAM ? engine->config.datagram : engine->config.stream;
+}
+
+/* A connection with a TLS session of its own from the start, taking its first step. */
+static struct sw_conn *start(struct sw_engine *engine, enum sw_transport transport,
+                             const struct sw_path *path, struct sw_version version,
+                             sw_time patience, int *error)
+{
+    struct sw_tls_context *context = tls_context(engine, transport);
+    struct sw_conn *conn = context != NULL ? sw_conn_new(engine, transport, path) : NULL;
+
+    *error = context != NULL ? SW_ENOMEM : SW_EINVAL;
+    if (conn == NULL) return NULL;
+    conn->version = version;
+    if (engine->config.role == SW_CLIENT) engine->client = conn;
+    sw_conn_set_timer(conn, SW_TIMER_CONNECT, engine->env.now + patience);
+    conn->tls =
+        sw_tls_new(context, &engine->env, (uint16_t)(engine->config.outside_mtu - OUTER_HEADERS),
+                   sw_conn_emit, conn);
+    *error = conn->tls != NULL ? 0 : SW_ETLS;
+    if (*error == 0 && engine->config.role == SW_SERVER)
+        *error = sw_conn_table_new_session(engine, conn);
+    if (*error == 0) *error = sw_conn_handshake(conn, (struct sw_span){NULL, 0}, true);
+    if (*error < 0) {
+        engine->counters.conn_create_failed++;
+        sw_conn_end(conn, *error, false);
+        return NULL;
+    }
+    sw_conn_rearm(conn);
+    return conn;
+}
+
+struct sw_conn *sw_connect(struct sw_engine *engine, enum sw_transport transport,
+                           const struct sw_path *path, sw_time now, int *error)
+{
+    *error = SW_EINVAL;
+    if (engine->config.role != SW_CLIENT || engine->client != NULL) return NULL;
+    sw_engine_enter(engine, now);
+    struct sw_conn *conn =
+        start(engine, transport, path, SW_VERSION_MAX, engine->config.connect_timeout, error);
+    sw_engine_leave(engine);
+    return conn;
+}
+
+struct sw_conn *sw_accept_stream(struct sw_engine *engine, const struct sw_path *path, sw_time now,
+                                 int *error)
+{
+    *error = engine->config.role == SW_SERVER ? SW_EFULL : SW_EINVAL;
+    if (engine->config.role != SW_SERVER || engine->half_open >= engine->config.half_open_limit)
+        return NULL;
+    sw_engine_enter(engine, now);
+    struct sw_conn *conn =
+        start(engine, SW_STREAM, path, SW_VERSION_MIN, engine->config.stale_after, error);
+    sw_engine_leave(engine);
+    return conn;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef SW_ENGINE_ENGINE_H
+#define SW_ENGINE_ENGINE_H
+
+/* The engine, as the files of this room see it. */
+
+#include "lib/engine/conn.h"
+#include "lib/engine/reject_limit.h"
+#include "lib/tls/hello_retry.h"
+
+struct sw_engine {
+    struct sw_engine_config config;
+    struct sw_engine_counters counters;
+    struct sw_tls_env env; /**< env.now is the engine's clock during a call */
+
+    struct sw_list conns;
+    struct sw_list dead; /**< closed during this call; freed at its end */
+    unsigned depth;      /**< calls of the engine on the stack: callbacks may come back */
+    unsigned half_open;  /**< connections not yet Online */
+    struct sw_deadlines deadlines;
+
+    /* Server, datagram */
+    struct sw_hash_seed seed;
+    struct sw_hash_table by_address;
+    struct sw_hash_table by_session;
+    struct sw_hash_table by_rotation;
+    struct sw_hello_retry *hello_retry;
+    struct sw_reject_limit reject_limit;
+
+    struct sw_conn *client; /**< client: the one connection */
+
+    uint8_t plain[SW_TLS_RECORD_MAX]; /**< plaintext on its way out */
+    uint8_t inbox[SW_TLS_RECORD_MAX]; /**< plaintext of one datagram's record */
+};
+
+/** Every public call that may change connections runs between these two. */
+void sw_engine_enter(struct sw_engine *engine, sw_time now);
+void sw_engine_leave(struct sw_engine *engine);
+
+#endif

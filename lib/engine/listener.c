@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/*
+ * A server's way from a datagram to a connection (docs/protocol/session.md §9,
+ * docs/protocol/wire.md §10), and the client's check of where a datagram comes from.
+ *
+ * A stranger gets an answer no larger than its request and costs no memory until its cookie has
+ * proved its address. A hello from the address of a live session starts a session beside it, which
+ * takes its place only when the new client's Finished has been verified: neither a late copy of a
+ * hello nor a replayed one can end a session.
+ */
+
+#include "lib/engine/conn_table.h"
+#include "lib/engine/engine.h"
+#include "lib/wire/dtls_record.h"
+
+/* One source may hold a sixteenth of the half-open connections. */
+#define HALF_OPEN_SHARE 16
+
+struct datagram {
+    const struct sw_path *path;
+    struct sw_header header;
+    struct sw_span payload;
+};
+
+static bool first_record(const struct datagram *d, struct sw_record *record)
+{
+    struct sw_cursor c = sw_cursor(d->payload.data, d->payload.len);
+    return sw_record_next(&c, record) == 1;
+}
+
+static bool half_open_full(const struct sw_engine *engine, const struct sw_address *from)
+{
+    const struct sw_conn *conn;
+    unsigned of_this_host = 0;
+
+    if (engine->half_open >= engine->config.half_open_limit) return true;
+    if (engine->half_open < engine->config.half_open_limit / HALF_OPEN_SHARE) return false;
+    SW_LIST_FOREACH (conn, &engine->conns, link)
+        if (!conn->was_online && memcmp(conn->path.remote.ip, from->ip, sizeof from->ip) == 0)
+            of_this_host++;
+    return of_this_host >= engine->config.half_open_limit / HALF_OPEN_SHARE;
+}
+
+/* The hello's cookie was good: a connection, beside the one that has the address if there is one.
+ */
+static void create(struct sw_engine *engine, const struct datagram *d, const struct sw_hello *hello,
+                   struct sw_tls *tls, struct sw_conn *predecessor)
+{
+    struct sw_conn *conn = sw_conn_new(engine, SW_DATAGRAM, d->path);
+
+    if (conn == NULL) {
+        engine->counters.conn_create_failed++;
+        sw_tls_free(tls);
+        return;
+    }
+    conn->tls = tls;
+    sw_tls_set_output(tls, sw_conn_emit, conn);
+    conn->version = d->header.version;
+    memcpy(conn->hello_random, hello->random, sizeof conn->hello_random);
+    int r = sw_conn_table_new_session(engine, conn);
+    if (predecessor != NULL) {
+        if (predecessor->successor != NULL) sw_conn_end(predecessor->successor, SW_ECLOSED, false);
+        predecessor->successor = conn;
+        conn->predecessor = predecessor;
+    } else if (r == 0) {
+        r = sw_conn_table_claim_address(engine, conn);
+    }
+    sw_conn_set_timer(conn, SW_TIMER_CONNECT, engine->env.now + engine->config.stale_after);
+    sw_conn_event(conn, SW_EVENT_STATE);
+    if (r == 0 && conn->state == SW_STATE_CONNECTING)
+        r = sw_conn_handshake(conn, (struct sw_span){NULL, 0}, false);
+    if (r < 0) sw_conn_fail(conn, r);
+    sw_conn_rearm(conn);
+}
+
+static void answer(struct sw_engine *engine, const struct datagram *d,
+                   const struct sw_retry_answer *retry)
+{
+    const struct sw_header header = {.version = d->header.version};
+
+    if (retry->len > d->payload.len) {
+        engine->counters.hello_amplification++;
+        return;
+    }
+    engine->counters.hello_retry_sent++;
+    sw_output_datagram(engine, d->path, &header, (struct sw_span){retry->bytes, retry->len});
+}
+
+/* One ClientHello, without state. predecessor: the connection that has its address, or NULL. */
+static void stateless(struct sw_engine *engine, const struct datagram *d,
+                      const struct sw_record *record, const struct sw_hello *hello,
+                      struct sw_conn *predecessor)
+{
+    uint8_t peer[SW_ADDRESS_KEY_LEN];
+    struct sw_retry_answer retry;
+    struct sw_tls *tls = NULL;
+
+    engine->counters.hello_received++;
+    if (hello->has_cookie && half_open_full(engine, &d->path->remote)) {
+        engine->counters.hello_limited++;
+        return;
+    }
+    sw_address_key(&d->path->remote, peer);
+    switch (sw_hello_retry(engine->hello_retry, (struct sw_span){record->raw.data, record->raw.len},
+                           hello->has_cookie, (struct sw_span){peer, sizeof peer}, &retry, &tls)) {
+    case SW_RETRY_DROP:
+        engine->counters.hello_refused++;
+        break;
+    case SW_RETRY_ANSWER:
+        answer(engine, d, &retry);
+        break;
+    case SW_RETRY_ACCEPT:
+        create(engine, d, hello, tls, predecessor);
+        break;
+    }
+}
+
+static void stranger(struct sw_engine *engine, const struct datagram *d)
+{
+    struct sw_record record;
+    struct sw_hello hello;
+
+    if (d->header.expresslane || !first_record(d, &record) || record.kind != SW_RECORD_HANDSHAKE ||
+        sw_hello_parse(&record, &hello) < 0) {
+        engine->counters.hello_refused++;
+        return;
+    }
+    stateless(engine, d, &record, &hello, NULL);
+}
+
+static void reject(struct sw_engine *engine, const struct datagram *d)
+{
+    const struct sw_header header = {.version = SW_VERSION_MIN, .session = SW_SESSION_REJECTED};
+
+    if (!sw_reject_allowed(&engine->reject_limit, sw_address_host_hash(engine, &d->path->remote),
+                           engine->env.now)) {
+        engine->counters.udp_reject_limited++;
+        return;
+    }
+    engine->counters.udp_rejected_session++;
+    sw_output_datagram(engine, d->path, &header, (struct sw_span){NULL, 0});
+}
+
+/* Which connection a hello from the address of conn is for; NULL if it has been dealt with. */
+static struct sw_conn *route_hello(struct sw_engine *engine, struct sw_conn *conn,
+                                   const struct datagram *d, const struct sw_record *record)
+{
+    struct sw_conn *successor = conn->successor;
+    struct sw_hello hello;
+
+    if (sw_hello_parse(record, &hello) < 0)
+        return successor != NULL ? successor : conn; /* a later fragment */
+    if (successor != NULL &&
+        memcmp(hello.random, successor->hello_random, sizeof hello.random) == 0)
+        return successor;
+    if (memcmp(hello.random, conn->hello_random, sizeof hello.random) != 0) {
+        stateless(engine, d, record, &hello, conn);
+        return NULL;
+    }
+    if (conn->state == SW_STATE_CONNECTING) return conn;
+    engine->counters.hello_duplicate++;
+    return NULL;
+}
+
+/* RFC 9147 §4: the low two bits of a unified header are those of the epoch; the handshake's is 2.
+ */
+static bool is_handshake_epoch(const struct sw_record *record)
+{
+    return (record->raw.data[0] & 0xe3) == 0x22;
+}
+
+/* Which connection a datagram from the address of conn is for; NULL if it has been dealt with. */
+static struct sw_conn *route(struct sw_engine *engine, struct sw_conn *conn,
+                             const struct datagram *d)
+{
+    struct sw_record record;
+
+    if (!sw_session_equal(d->header.session, SW_SESSION_EMPTY) || d->header.expresslane ||
+        !first_record(d, &record))
+        return conn;
+    if (record.kind == SW_RECORD_HANDSHAKE && record.hello == SW_CLIENT_HELLO)
+        return route_hello(engine, conn, d, &record);
+    bool handshake = record.kind == SW_RECORD_ACK ||
+                     (record.kind == SW_RECORD_PROTECTED && is_handshake_epoch(&record));
+    return conn->successor != NULL && handshake ? conn->successor : conn;
+}
+
+static void begin_rotation(struct sw_engine *engine, struct sw_conn *conn)
+{
+    if (!sw_session_equal(conn->rotation, SW_SESSION_EMPTY)) return;
+    if (sw_conn_table_begin_rotation(engine, conn) < 0) return;
+    engine->counters.udp_session_rotation_begin++;
+    sw_conn_event(conn, SW_EVENT_ROTATION_BEGIN);
+    if (conn->state == SW_STATE_ONLINE) sw_conn_send_ping(conn);
+}
+
+/* session.md §10: which id the client uses by now. */
+static void note_session(struct sw_engine *engine, struct sw_conn *conn, struct sw_session_id id)
+{
+    if (sw_session_equal(id, SW_SESSION_EMPTY) || sw_session_equal(id, conn->session)) return;
+    if (!sw_session_equal(id, conn->rotation)) {
+        engine->counters.session_id_mismatch++;
+        return;
+    }
+    sw_conn_table_finish_rotation(engine, conn);
+    engine->counters.udp_session_rotation_finalized++;
+    sw_conn_event(conn, SW_EVENT_ROTATION_DONE);
+}
+
+static bool alive(const struct sw_conn *conn)
+{
+    return conn->state != SW_STATE_DISCONNECTED;
+}
+
+static void deliver(struct sw_engine *engine, struct sw_conn *conn, const struct datagram *d)
+{
+    if (sw_conn_datagram(conn, &d->header, d->payload) > 0 && alive(conn))
+        note_session(engine, conn, d->header.session);
+}
+
+/* session.md §9.4: known by its id, from another address. The address moves when a frame has proved
+ * who it is. */
+static void deliver_roaming(struct sw_engine *engine, struct sw_conn *conn,
+                            const struct datagram *d)
+{
+    if (sw_conn_datagram(conn, &d->header, d->payload) == 0) {
+        engine->counters.udp_session_rotation_attempted_via_replay++;
+        return;
+    }
+    if (!alive(conn)) return;
+    engine->counters.udp_conn_recovered_via_session++;
+    if (conn->successor != NULL) sw_conn_end(conn->successor, SW_ECLOSED, false);
+    sw_conn_table_move(engine, conn, d->path);
+    note_session(engine, conn, d->header.session);
+    sw_conn_event(conn, SW_EVENT_FLOATED);
+    if (alive(conn)) begin_rotation(engine, conn);
+    sw_conn_rearm(conn);
+}
+
+static void server_datagram(struct sw_engine *engine, const struct datagram *d)
+{
+    struct sw_session_id id = d->header.session;
+    struct sw_conn *conn;
+
+    if (sw_version_compare(d->header.version, engine->config.version_min) < 0 ||
+        sw_version_compare(d->header.version, engine->config.version_max) > 0) {
+        engine->counters.udp_bad_packet_version++;
+        return;
+    }
+    if ((conn = sw_conn_by_address(engine, &d->path->remote)) != NULL) {
+        conn = route(engine, conn, d);
+        if (conn != NULL) deliver(engine, conn, d);
+        return;
+    }
+    if (sw_session_equal(id, SW_SESSION_EMPTY)) {
+        stranger(engine, d);
+        return;
+    }
+    conn = sw_conn_by_session(engine, id);
+    if (conn == NULL) conn = sw_conn_by_rotation(engine, id);
+    if (conn != NULL && conn->predecessor == NULL)
+        deliver_roaming(engine, conn, d);
+    else
+        reject(engine, d);
+}
+
+static void client_datagram(struct sw_engine *engine, const struct datagram *d)
+{
+    struct sw_conn *conn = engine->client;
+
+    if (conn == NULL || conn->transport != SW_DATAGRAM ||
+        !sw_address_equal(&conn->path.remote, &d->path->remote)) {
+        engine->counters.udp_wrong_source++;
+        return;
+    }
+    if (!conn->first_packet_seen) sw_conn_event(conn, SW_EVENT_FIRST_PACKET);
+    conn->first_packet_seen = true;
+    sw_conn_datagram(conn, &d->header, d->payload);
+}
+
+/* wire.md §10: never answered; a hint for a client, never an end. */
+static void rejected(struct sw_engine *engine, const struct sw_path *path)
+{
+    struct sw_conn *conn = engine->client;
+
+    engine->counters.udp_reject_received++;
+    if (conn == NULL || conn->state != SW_STATE_ONLINE ||
+        !sw_address_equal(&conn->path.remote, &path->remote))
+        return;
+    sw_conn_event(conn, SW_EVENT_REJECTED);
+    if (alive(conn) && sw_keepalive_suspect(&conn->keepalive, engine->env.now))
+        sw_conn_send_ping(conn);
+    sw_conn_rearm(conn);
+}
+
+static bool decode_header(struct sw_engine *engine, struct sw_cursor *c, struct sw_header *header)
+{
+    switch (sw_header_decode(c, header)) {
+    case 0:
+        return true;
+    case SW_ESHORT:
+        engine->counters.udp_no_header++;
+        break;
+    case SW_EVERSION:
+        engine->counters.udp_bad_packet_version++;
+        break;
+    default:
+        engine->counters.udp_parse_wire_failed++;
+        break;
+    }
+    return false;
+}
+
+void sw_engine_datagram(struct sw_engine *engine, const struct sw_path *path, uint8_t *data,
+                        size_t len, sw_time now)
+{
+    struct sw_cursor c = sw_cursor(data, len);
+    struct datagram d = {.path = path};
+
+    sw_engine_enter(engine, now);
+    engine->counters.udp_received++;
+    engine->counters.udp_received_bytes += len;
+    if (decode_header(engine, &c, &d.header)) {
+        d.payload = (struct sw_span){c.p, sw_cursor_left(&c)};
+        if (sw_session_equal(d.header.session, SW_SESSION_REJECTED))
+            rejected(engine, path);
+        else if (engine->config.role == SW_SERVER)
+            server_datagram(engine, &d);
+        else
+            client_datagram(engine, &d);
+    }
+    sw_engine_leave(engine);
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/*
+ * The way out: TLS output becomes datagrams in the engine's batch, each behind its own Lightway
+ * header, or bytes in the connection's stream queue. Output never blocks and never fails towards
+ * the TLS library: what finds no room is lost and counted (docs/protocol/session.md §3.1); bulk
+ * senders ask sw_output_room() before they seal.
+ */
+
+#include <string.h>
+
+#include "lib/engine/engine.h"
+
+/* session.md §3.2: a client says everything three times until it is Online. */
+#define COPIES_BEFORE_ONLINE 3
+
+int sw_output_room(struct sw_engine *engine, size_t n)
+{
+    uint8_t *ignored;
+
+    if (sw_batch_reserve(engine->config.batch, SW_HEADER_LEN + n, &ignored) == 0) return 0;
+    if (engine->config.callbacks->flush(engine->config.user) < 0) return SW_EAGAIN;
+    return sw_batch_reserve(engine->config.batch, SW_HEADER_LEN + n, &ignored) == 0 ? 0 : SW_EAGAIN;
+}
+
+void sw_output_datagram(struct sw_engine *engine, const struct sw_path *path,
+                        const struct sw_header *header, struct sw_span payload)
+{
+    size_t len = SW_HEADER_LEN + payload.len;
+    uint8_t *out;
+
+    if (sw_output_room(engine, payload.len) < 0 ||
+        sw_batch_reserve(engine->config.batch, len, &out) < 0) {
+        engine->counters.udp_no_room++;
+        return;
+    }
+    sw_header_encode(out, header);
+    if (payload.len > 0) memcpy(out + SW_HEADER_LEN, payload.data, payload.len);
+    sw_batch_commit(engine->config.batch, path, len, 0);
+    engine->counters.udp_sent++;
+    engine->counters.udp_sent_bytes += len;
+}
+
+static void emit_datagram(struct sw_conn *conn, struct sw_span payload)
+{
+    struct sw_engine *engine = conn->engine;
+    bool rotating = !sw_session_equal(conn->rotation, SW_SESSION_EMPTY);
+    const struct sw_header header = {
+        .version = conn->version,
+        .session = rotating ? conn->rotation : conn->session,
+    };
+    bool triple =
+        engine->config.role == SW_CLIENT && conn->state != SW_STATE_ONLINE && !conn->was_online;
+
+    for (int i = 0; i < (triple ? COPIES_BEFORE_ONLINE : 1); i++)
+        sw_output_datagram(engine, &conn->path, &header, payload);
+}
+
+static void emit_stream(struct sw_conn *conn, struct sw_span bytes)
+{
+    bool was_empty = sw_stream_queue_len(&conn->out) == 0;
+
+    if (sw_stream_queue_put(&conn->out, bytes.data, bytes.len) < 0) {
+        conn->out_lost = true; /* a stream with a hole is over; the next receive or timer ends it */
+        sw_conn_set_timer(conn, SW_TIMER_CONNECT, conn->engine->env.now);
+        return;
+    }
+    if (was_empty) sw_conn_event(conn, SW_EVENT_WRITABLE);
+}
+
+void sw_conn_emit(void *user, const uint8_t *data, size_t len)
+{
+    struct sw_conn *conn = user;
+    struct sw_span bytes = {data, len};
+
+    if (conn->transport == SW_DATAGRAM)
+        emit_datagram(conn, bytes);
+    else
+        emit_stream(conn, bytes);
+}
+
+int sw_conn_send_frame(struct sw_conn *conn, const struct sw_frame *frame)
+{
+    struct sw_engine *engine = conn->engine;
+    struct sw_writer w = sw_writer(engine->plain, sizeof engine->plain);
+    int r = sw_frame_encode(&w, frame);
+
+    if (r == 0) r = sw_tls_write(conn->tls, w.start, sw_writer_len(&w));
+    if (r < 0) engine->counters.drop_tls_write++;
+    return r;
+}
+
+int sw_conn_send_ping(struct sw_conn *conn)
+{
+    const struct sw_frame ping = {.kind = SW_FRAME_PING};
+    return sw_conn_send_frame(conn, &ping);
+}

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/*
+ * From records to frames to effects (docs/protocol/session.md §4, docs/protocol/wire.md §6). On UDP
+ * each record stands alone: what cannot be decoded costs the rest of that record and nothing else.
+ * On TCP frames are a stream, and an undecodable one ends it.
+ *
+ * What nobody can have signed is looked at before the TLS library is: plaintext alerts and
+ * malformed plaintext records never reach it (wire.md §9).
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/engine/conn_table.h"
+#include "lib/engine/engine.h"
+#include "lib/engine/translate.h"
+#include "lib/offload/packet.h"
+#include "lib/wire/dtls_record.h"
+
+/* A stream's frame buffer starts with one record and one ordinary frame … */
+#define STREAM_ROOM_FIRST (2 * SW_TLS_RECORD_MAX)
+/* … and never needs more than the longest frame and the record that completes it. */
+#define STREAM_ROOM_MOST (65536 + 16 + SW_TLS_RECORD_MAX)
+
+static int on_nothing(struct sw_conn *conn, const struct sw_frame *frame)
+{
+    (void)frame;
+    conn->engine->counters.frames_ignored++;
+    return 0;
+}
+
+static int on_ping(struct sw_conn *conn, const struct sw_frame *frame)
+{
+    const struct sw_frame pong = {.kind = SW_FRAME_PONG, .ping = {.id = frame->ping.id}};
+
+    if (conn->state != SW_STATE_ONLINE) return SW_ESTATE;
+    sw_conn_send_frame(conn, &pong);
+    return 0;
+}
+
+static int on_pong(struct sw_conn *conn, const struct sw_frame *frame)
+{
+    if (conn->state != SW_STATE_ONLINE) return SW_ESTATE;
+    if (frame->ping.id != 0) return 0;
+    if (conn->engine->config.role == SW_CLIENT)
+        sw_keepalive_reply(&conn->keepalive, conn->engine->env.now);
+    sw_conn_event(conn, SW_EVENT_KEEPALIVE_REPLY);
+    return 0;
+}
+
+static int on_auth_request(struct sw_conn *conn, const struct sw_frame *frame)
+{
+    return sw_auth_request(conn, &frame->auth_request);
+}
+
+static int on_auth_success(struct sw_conn *conn, const struct sw_frame *frame)
+{
+    return sw_auth_success(conn, &frame->auth_success);
+}
+
+static int on_auth_failure(struct sw_conn *conn, const struct sw_frame *frame)
+{
+    (void)conn;
+    (void)frame;
+    return SW_EUNAUTHORISED;
+}
+
+static int on_goodbye(struct sw_conn *conn, const struct sw_frame *frame)
+{
+    (void)conn;
+    (void)frame;
+    return SW_EGOODBYE;
+}
+
+/* session.md §20: towards the TUN the server names the sender, the client the receiver. */
+static int translate_inbound(const struct sw_conn *conn, uint8_t *packet, size_t len)
+{
+    const struct sw_engine_config *config = &conn->engine->config;
+
+    if (config->role == SW_SERVER) {
+        const struct sw_translation t = {.set = conn->inside_ip};
+        return sw_translate_source(packet, len, &t, false);
+    }
+    const struct sw_translation t = {
+        .set = config->tun_ip,
+        .dns_match = conn->ip_config.dns_ip,
+        .dns_set = config->tun_dns_ip,
+    };
+    return sw_translate_destination(packet, len, &t, false);
+}
+
+static int on_data(struct sw_conn *conn, const struct sw_frame *frame)
+{
+    struct sw_engine *engine = conn->engine;
+    struct sw_packet packet;
+    /* The frame lies in a buffer of ours, where the TLS library put it. */
+    uint8_t *data = (uint8_t *)(uintptr_t)frame->data.data;
+
+    if (conn->state != SW_STATE_ONLINE) {
+        engine->counters.drop_data_not_online++;
+        return SW_ESTATE;
+    }
+    if (sw_packet_parse(data, frame->data.len, &packet) < 0 ||
+        translate_inbound(conn, data, packet.total_len) < 0) {
+        engine->counters.drop_invalid_inside_packet++;
+        return 0;
+    }
+    engine->counters.tunnel_to_inside++;
+    engine->counters.tunnel_to_inside_bytes += packet.total_len;
+    conn->stats.packets_in++;
+    conn->stats.bytes_in += packet.total_len;
+    engine->config.callbacks->inside(engine->config.user, conn, data, packet.total_len);
+    return 0;
+}
+
+static int on_fragment(struct sw_conn *conn, const struct sw_frame *frame)
+{
+    (void)frame;
+    if (conn->state != SW_STATE_ONLINE) return SW_ESTATE;
+    conn->engine->counters.drop_fragment++;
+    return 0;
+}
+
+static int on_encoded(struct sw_conn *conn, const struct sw_frame *frame)
+{
+    (void)frame;
+    return conn->state == SW_STATE_ONLINE ? SW_ENOCODEC : SW_ESTATE;
+}
+
+static int on_encoding_response(struct sw_conn *conn, const struct sw_frame *frame)
+{
+    (void)conn;
+    (void)frame;
+    return SW_ENOCODEC;
+}
+
+/*
+ * Expresslane is off: offers are acknowledged, so that the peer stops repeating them, and nothing
+ * is installed (docs/protocol/ expresslane.md R5, R11, R15).
+ */
+static int on_expresslane_config(struct sw_conn *conn, const struct sw_frame *frame)
+{
+    const struct sw_frame_expresslane *offer = &frame->expresslane;
+    const struct sw_frame ack = {
+        .kind = SW_FRAME_EXPRESSLANE_CONFIG,
+        .expresslane =
+            {
+                .version = offer->version == 1 ? 1 : 2,
+                .enabled = offer->enabled,
+                .ack = true,
+                .counter = offer->counter,
+            },
+    };
+
+    if (conn->state != SW_STATE_ONLINE) return SW_ESTATE;
+    if (conn->transport == SW_STREAM || offer->ack || !offer->enabled)
+        return on_nothing(conn, frame);
+    sw_conn_send_frame(conn, &ack);
+    return 0;
+}
+
+static int handle(struct sw_conn *conn, const struct sw_frame *frame)
+{
+    static int (*const handlers[])(struct sw_conn *, const struct sw_frame *) = {
+        [SW_FRAME_NOOP] = on_nothing,
+        [SW_FRAME_PING] = on_ping,
+        [SW_FRAME_PONG] = on_pong,
+        [SW_FRAME_AUTH_REQUEST] = on_auth_request,
+        [SW_FRAME_DATA] = on_data,
+        [SW_FRAME_AUTH_SUCCESS] = on_auth_success,
+        [SW_FRAME_AUTH_FAILURE] = on_auth_failure,
+        [SW_FRAME_GOODBYE] = on_goodbye,
+        [SW_FRAME_SERVER_CONFIG] = on_nothing,
+        [SW_FRAME_DATA_FRAG] = on_fragment,
+        [SW_FRAME_ENCODED_DATA] = on_encoded,
+        [SW_FRAME_ENCODED_DATA_FRAG] = on_fragment,
+        [SW_FRAME_ENCODING_REQUEST] = on_nothing,
+        [SW_FRAME_ENCODING_RESPONSE] = on_encoding_response,
+        [SW_FRAME_EXPRESSLANE_CONFIG] = on_expresslane_config,
+    };
+    return handlers[frame->kind](conn, frame);
+}
+
+/* Something authentic came in. */
+static void note_activity(struct sw_conn *conn)
+{
+    conn->stats.last_received = conn->engine->env.now;
+    if (conn->engine->config.role == SW_CLIENT && conn->state == SW_STATE_ONLINE)
+        sw_keepalive_activity(&conn->keepalive, conn->engine->env.now);
+}
+
+/* All frames of one datagram record. The count of those decoded, or a fatal error. */
+static int record_frames(struct sw_conn *conn, const uint8_t *data, size_t len)
+{
+    struct sw_cursor c = sw_cursor(data, len);
+    struct sw_frame frame;
+    int count = 0;
+
+    while (sw_cursor_left(&c) > 0 && conn->state != SW_STATE_DISCONNECTED) {
+        int r = sw_frame_decode(&c, &frame);
+        if (r == 0) {
+            count++;
+            note_activity(conn);
+            r = handle(conn, &frame);
+        } else {
+            conn->engine->counters.drop_bad_frame++;
+        }
+        if (sw_error_is_fatal(SW_DATAGRAM, r)) return r;
+        if (r < 0) break; /* the rest of the record goes with it */
+    }
+    return count;
+}
+
+/* wire.md §4: the client learns its id from the first authentic datagram, and never a reserved one.
+ */
+static void adopt_session(struct sw_conn *conn, const struct sw_header *header)
+{
+    if (conn->engine->config.role == SW_CLIENT && !sw_session_is_reserved(header->session))
+        conn->session = header->session;
+}
+
+/* Reads what the library makes of the record it was fed. The count of frames, or a fatal error. */
+static int read_record(struct sw_conn *conn, const struct sw_header *header)
+{
+    struct sw_engine *engine = conn->engine;
+    int count = 0;
+
+    while (conn->state != SW_STATE_DISCONNECTED) {
+        int n = sw_tls_read(conn->tls, engine->inbox, sizeof engine->inbox);
+        if (n == SW_EAGAIN) break;
+        if (n < 0) {
+            engine->counters.conn_tls_error++;
+            return sw_error_is_fatal(SW_DATAGRAM, n) ? n : count;
+        }
+        adopt_session(conn, header);
+        n = record_frames(conn, engine->inbox, (size_t)n);
+        if (n < 0) return n;
+        count += n;
+    }
+    return count;
+}
+
+static int protected_record(struct sw_conn *conn, const struct sw_header *header,
+                            struct sw_span record)
+{
+    if (sw_conn_established(conn)) {
+        sw_tls_feed(conn->tls, record);
+        return read_record(conn, header);
+    }
+    int r = sw_conn_handshake(conn, record, true);
+    return r < 0 || !sw_conn_established(conn) ? r : read_record(conn, header);
+}
+
+/* A plaintext hello or ACK: of interest only while the handshake runs. */
+static int plaintext_record(struct sw_conn *conn, const struct sw_record *record)
+{
+    enum sw_hello_type expected =
+        conn->engine->config.role == SW_SERVER ? SW_CLIENT_HELLO : SW_SERVER_HELLO;
+
+    if (conn->state != SW_STATE_CONNECTING) return 0;
+    if (record->kind == SW_RECORD_HANDSHAKE && record->hello != expected) {
+        conn->engine->counters.udp_forged_record++;
+        return 0;
+    }
+    return sw_conn_handshake(conn, (struct sw_span){record->raw.data, record->raw.len}, false);
+}
+
+static int one_record(struct sw_conn *conn, const struct sw_header *header,
+                      const struct sw_record *record)
+{
+    switch (record->kind) {
+    case SW_RECORD_PROTECTED:
+        return protected_record(conn, header, (struct sw_span){record->raw.data, record->raw.len});
+    case SW_RECORD_HANDSHAKE:
+    case SW_RECORD_ACK:
+        return plaintext_record(conn, record);
+    case SW_RECORD_ALERT:
+    case SW_RECORD_MALFORMED:
+        break;
+    }
+    conn->engine->counters.udp_forged_record++;
+    return 0;
+}
+
+int sw_conn_datagram(struct sw_conn *conn, const struct sw_header *header, struct sw_span payload)
+{
+    struct sw_engine *engine = conn->engine;
+    struct sw_cursor c = sw_cursor(payload.data, payload.len);
+    struct sw_record record;
+    int count = 0;
+
+    if (engine->config.role == SW_SERVER &&
+        sw_version_compare(header->version, conn->version) != 0) {
+        engine->counters.udp_bad_packet_version++;
+        return 0;
+    }
+    if (header->expresslane) {
+        engine->counters.udp_expresslane_unexpected++;
+        return 0;
+    }
+    while (conn->state != SW_STATE_DISCONNECTED && sw_record_next(&c, &record) == 1) {
+        int r = one_record(conn, header, &record);
+        if (r < 0) {
+            sw_conn_fail(conn, r);
+            break;
+        }
+        count += r;
+    }
+    sw_conn_rearm(conn);
+    return count;
+}
+
+/* Whole frames at the front of the stream buffer. 0 or an error. */
+static int stream_frames(struct sw_conn *conn)
+{
+    struct sw_cursor c = sw_cursor(conn->in, conn->in_len);
+    struct sw_frame frame;
+    int r = 0;
+
+    while (conn->state != SW_STATE_DISCONNECTED && (r = sw_frame_decode(&c, &frame)) == 0) {
+        note_activity(conn);
+        r = handle(conn, &frame);
+        if (r < 0) return r;
+    }
+    if (r < 0 && r != SW_ESHORT) return r;
+    conn->in_len = sw_cursor_left(&c);
+    memmove(conn->in, c.p, conn->in_len);
+    return 0;
+}
+
+static int stream_room(struct sw_conn *conn)
+{
+    size_t need = conn->in_len + SW_TLS_RECORD_MAX;
+    size_t room = need <= STREAM_ROOM_FIRST ? STREAM_ROOM_FIRST : STREAM_ROOM_MOST;
+
+    if (need <= conn->in_room) return 0;
+    uint8_t *in = realloc(conn->in, room);
+    if (in == NULL) return SW_ENOMEM;
+    conn->in = in;
+    conn->in_room = room;
+    return 0;
+}
+
+/* All that the library can decrypt by now. 0 or an error. */
+static int read_stream(struct sw_conn *conn)
+{
+    while (conn->state != SW_STATE_DISCONNECTED) {
+        int r = stream_room(conn);
+        if (r < 0) return r;
+        int n = sw_tls_read(conn->tls, conn->in + conn->in_len, conn->in_room - conn->in_len);
+        if (n == SW_EAGAIN) return 0;
+        if (n < 0) {
+            conn->engine->counters.conn_tls_error++;
+            return n;
+        }
+        conn->in_len += (size_t)n;
+        r = stream_frames(conn);
+        if (r < 0) return r;
+    }
+    return 0;
+}
+
+static int stream_bytes(struct sw_conn *conn, struct sw_span bytes)
+{
+    if (sw_conn_established(conn)) {
+        sw_tls_feed(conn->tls, bytes);
+        return read_stream(conn);
+    }
+    int r = sw_conn_handshake(conn, bytes, true);
+    return r < 0 || !sw_conn_established(conn) ? r : read_stream(conn);
+}
+
+void sw_conn_stream_recv(struct sw_conn *conn, const uint8_t *data, size_t len, sw_time now)
+{
+    struct sw_engine *engine = conn->engine;
+
+    sw_engine_enter(engine, now);
+    if (conn->state != SW_STATE_DISCONNECTED) {
+        if (!conn->first_packet_seen && engine->config.role == SW_CLIENT)
+            sw_conn_event(conn, SW_EVENT_FIRST_PACKET);
+        conn->first_packet_seen = true;
+        int r = stream_bytes(conn, (struct sw_span){data, len});
+        if (r < 0) sw_conn_fail(conn, r);
+        sw_conn_rearm(conn);
+    }
+    sw_engine_leave(engine);
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/*
+ * Inside to outside: a packet or superpacket from the TUN becomes Data frames in records
+ * (docs/protocol/session.md §15, §20, docs/offload.md A.5, F.4-F.8).
+ *
+ * The order matters: a single packet's checksum is completed first, because the address rewrite
+ * updates it incrementally; a superpacket's is not, because every segment is summed from scratch.
+ * On UDP each segment is a record of its own and lands in the batch, where equal ones become one
+ * UDP_SEGMENT message. Room is asked for before a record is sealed, so that a full batch stops the
+ * sender between segments and loses nothing. On TCP as many frames as fit go into one record.
+ */
+
+#include "lib/engine/engine.h"
+#include "lib/engine/icmp.h"
+#include "lib/engine/translate.h"
+#include "lib/offload/checksum.h"
+#include "lib/offload/packet.h"
+#include "lib/offload/segment.h"
+
+/* What the outer IPv4, UDP and Lightway headers take of the outside MTU (docs/protocol/wire.md §8).
+ */
+#define OUTER_HEADERS 44
+
+/* The MTU that oversized packets are answered with. */
+#define TOLD_MTU 1350
+
+/* What one sealed record adds to its plaintext on a stream. */
+#define STREAM_RECORD_OVERHEAD 22
+
+/* packet->next: 0 untouched, else the next segment and one. */
+enum { UNTOUCHED = 0, FIRST_SEGMENT = 1 };
+
+/* Cut or not, what is sent looks the same: count pieces of at most piece_max bytes. */
+struct pieces {
+    bool super;
+    struct sw_segmenter segmenter;
+    const struct sw_inside_packet *packet;
+    unsigned count;
+    size_t piece_max;
+};
+
+/* Largest inside packet that one Data frame carries. */
+static size_t packet_limit(const struct sw_conn *conn)
+{
+    return (size_t)conn->engine->config.outside_mtu - OUTER_HEADERS - SW_DTLS_OVERHEAD -
+           SW_FRAME_DATA_OVERHEAD;
+}
+
+static int cut(struct sw_engine *engine, const struct sw_inside_packet *packet,
+               struct pieces *pieces)
+{
+    enum sw_segment_refusal why;
+
+    pieces->packet = packet;
+    pieces->super = sw_vnet_is_super(&packet->vnet);
+    pieces->count = 1;
+    pieces->piece_max = packet->len;
+    if (!pieces->super) return 0;
+    if (sw_segmenter_init(&pieces->segmenter, packet->data, packet->len, &packet->vnet, &why) < 0) {
+        engine->counters.drop_segmenter[why]++;
+        return SW_EVNET;
+    }
+    pieces->count = pieces->segmenter.count;
+    pieces->piece_max = pieces->count > 0 ? sw_segment_len(&pieces->segmenter, 0) : 0;
+    return 0;
+}
+
+static size_t piece_len(const struct pieces *pieces, unsigned i)
+{
+    return pieces->super ? sw_segment_len(&pieces->segmenter, i) : pieces->packet->len;
+}
+
+/* Appends piece i as a Data frame. The caller has seen to the room. */
+static void put_piece(const struct pieces *pieces, unsigned i, struct sw_writer *w)
+{
+    size_t len = piece_len(pieces, i);
+    uint8_t *out;
+
+    sw_writer_u8(w, SW_FRAME_DATA);
+    sw_writer_be16(w, (uint16_t)len);
+    sw_writer_claim(w, len, &out);
+    if (pieces->super)
+        sw_segment_build(&pieces->segmenter, i, out);
+    else
+        memcpy(out, pieces->packet->data, len);
+}
+
+static void refuse_oversize(struct sw_conn *conn, const struct sw_inside_packet *packet)
+{
+    struct sw_engine *engine = conn->engine;
+    uint8_t answer[SW_ICMP_MAX];
+    size_t len = sw_icmp_too_big(packet->data, packet->len, TOLD_MTU, answer);
+
+    engine->counters.drop_oversize++;
+    if (len > 0) engine->config.callbacks->inside(engine->config.user, conn, answer, len);
+}
+
+static int translate_outbound(const struct sw_conn *conn, struct sw_inside_packet *packet,
+                              bool super)
+{
+    const struct sw_engine_config *config = &conn->engine->config;
+
+    if (config->role == SW_SERVER) {
+        const struct sw_translation t = {.set = config->client_ip};
+        return sw_translate_destination(packet->data, packet->len, &t, super);
+    }
+    const struct sw_translation t = {
+        .set = conn->ip_config.local_ip,
+        .dns_match = config->tun_dns_ip,
+        .dns_set = conn->ip_config.dns_ip,
+    };
+    return sw_translate_source(packet->data, packet->len, &t, super);
+}
+
+/* Everything that is done once per packet. 0 or the reason it is dropped, counted. */
+static int prepare(struct sw_conn *conn, struct sw_inside_packet *packet, struct pieces *pieces)
+{
+    struct sw_engine *engine = conn->engine;
+    struct sw_packet ip;
+
+    if (sw_packet_parse(packet->data, packet->len, &ip) < 0) {
+        engine->counters.drop_invalid_packet++;
+        return SW_EPACKET;
+    }
+    packet->len = ip.total_len;
+    int r = cut(engine, packet, pieces);
+    if (r < 0) return r;
+    if (pieces->piece_max > packet_limit(conn)) {
+        refuse_oversize(conn, packet);
+        return SW_EOVERSIZE;
+    }
+    if (!pieces->super && (packet->vnet.flags & SW_VNET_NEEDS_CSUM) != 0) {
+        if (sw_checksum_complete(packet->data, packet->len, &packet->vnet) < 0)
+            engine->counters.gso_none_checksum_skipped++;
+        else
+            engine->counters.checksums_completed++;
+    }
+    translate_outbound(conn, packet, pieces->super);
+    if (pieces->super) {
+        engine->counters.superpackets++;
+        engine->counters.superpacket_segments += pieces->count;
+    }
+    packet->next = FIRST_SEGMENT;
+    return 0;
+}
+
+static void count_sent(struct sw_conn *conn, size_t bytes)
+{
+    conn->engine->counters.inside_to_tunnel++;
+    conn->engine->counters.inside_to_tunnel_bytes += bytes;
+    conn->stats.packets_out++;
+    conn->stats.bytes_out += bytes;
+}
+
+static int send_datagrams(struct sw_conn *conn, struct sw_inside_packet *packet,
+                          const struct pieces *pieces)
+{
+    struct sw_engine *engine = conn->engine;
+
+    for (; packet->next - FIRST_SEGMENT < pieces->count; packet->next++) {
+        unsigned i = packet->next - FIRST_SEGMENT;
+        struct sw_writer w = sw_writer(engine->plain, sizeof engine->plain);
+        size_t len = piece_len(pieces, i);
+
+        if (sw_output_room(engine, len + SW_FRAME_DATA_OVERHEAD + SW_DTLS_OVERHEAD) < 0)
+            return SW_EAGAIN;
+        put_piece(pieces, i, &w);
+        if (sw_tls_write(conn->tls, w.start, sw_writer_len(&w)) < 0)
+            engine->counters.drop_tls_write++;
+        else
+            count_sent(conn, len);
+    }
+    return 0;
+}
+
+/* Upper bound of what the packet adds to the stream queue. */
+static size_t stream_cost(const struct pieces *pieces)
+{
+    size_t plain = pieces->count * (pieces->piece_max + SW_FRAME_DATA_OVERHEAD);
+    return plain + (plain / (SW_TLS_RECORD_MAX / 2) + 1) * STREAM_RECORD_OVERHEAD;
+}
+
+/* Seals what has been gathered. A stream with a failed write cannot go on. */
+static int flush_record(struct sw_conn *conn, struct sw_writer *w)
+{
+    int r = sw_writer_len(w) > 0 ? sw_tls_write(conn->tls, w->start, sw_writer_len(w)) : 0;
+
+    w->p = w->start;
+    if (r < 0) {
+        conn->engine->counters.drop_tls_write++;
+        sw_conn_fail(conn, r);
+    }
+    return r;
+}
+
+static int send_stream(struct sw_conn *conn, struct sw_inside_packet *packet,
+                       const struct pieces *pieces)
+{
+    struct sw_engine *engine = conn->engine;
+    struct sw_writer w = sw_writer(engine->plain, sizeof engine->plain);
+
+    for (; packet->next - FIRST_SEGMENT < pieces->count; packet->next++) {
+        unsigned i = packet->next - FIRST_SEGMENT;
+        size_t len = piece_len(pieces, i);
+
+        if (sw_writer_len(&w) + len + SW_FRAME_DATA_OVERHEAD > SW_TLS_RECORD_MAX &&
+            flush_record(conn, &w) < 0)
+            return 0;
+        put_piece(pieces, i, &w);
+        count_sent(conn, len);
+    }
+    flush_record(conn, &w);
+    return 0;
+}
+
+/* session.md §3.3: a server drops for one slow client, a client waits. */
+static int stream_room(struct sw_conn *conn, const struct pieces *pieces)
+{
+    size_t waiting = sw_stream_queue_len(&conn->out);
+
+    if (waiting == 0 || waiting + stream_cost(pieces) <= SW_STREAM_QUEUE_LIMIT) return 0;
+    if (conn->engine->config.role == SW_CLIENT) return SW_EAGAIN;
+    conn->engine->counters.drop_queue_full++;
+    return SW_EFULL;
+}
+
+/* session.md §12: packets go out and nothing comes back. */
+static void trace(struct sw_conn *conn)
+{
+    struct sw_engine *engine = conn->engine;
+    sw_time since = conn->stats.last_received;
+
+    if (engine->config.role != SW_CLIENT || !engine->config.keepalive_on_demand) return;
+    if (engine->env.now - since <= engine->config.tracer_timeout || conn->tracer_fired_for == since)
+        return;
+    if (conn->keepalive.state == SW_KEEPALIVE_PENDING) return;
+    conn->tracer_fired_for = since;
+    if (sw_keepalive_ask(&conn->keepalive, engine->env.now)) sw_conn_send_ping(conn);
+    sw_conn_rearm(conn);
+}
+
+static int send_packet(struct sw_conn *conn, struct sw_inside_packet *packet)
+{
+    struct pieces pieces;
+    int r;
+
+    if (conn->state != SW_STATE_ONLINE) {
+        conn->engine->counters.drop_not_online++;
+        return 0;
+    }
+    if (packet->next == UNTOUCHED) {
+        r = prepare(conn, packet, &pieces);
+    } else {
+        r = cut(conn->engine, packet, &pieces);
+    }
+    if (r < 0) return 0;
+    if (conn->transport == SW_STREAM) {
+        r = stream_room(conn, &pieces);
+        if (r == SW_EAGAIN) return r;
+        if (r < 0) return 0;
+        r = send_stream(conn, packet, &pieces);
+    } else {
+        r = send_datagrams(conn, packet, &pieces);
+    }
+    if (r == 0 && conn->state == SW_STATE_ONLINE) trace(conn);
+    return r;
+}
+
+int sw_conn_send(struct sw_conn *conn, struct sw_inside_packet *packet, sw_time now)
+{
+    struct sw_engine *engine = conn->engine;
+
+    sw_engine_enter(engine, now);
+    int r = send_packet(conn, packet);
+    sw_engine_leave(engine);
+    return r;
+}
