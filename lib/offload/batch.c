@@ -91,10 +91,10 @@ void sw_batch_commit(struct sw_batch *batch, const struct sw_path *path, size_t 
     assert(len > 0 && len <= batch->reserved);
     bool alone = batch->max_segments == 1 || (max_stride != 0 && len > max_stride);
     struct sw_batch_chunk *last = batch->count > 0 ? &batch->chunks[batch->count - 1] : NULL;
-    /* A limit that came down since the last chunk was opened ends that chunk. */
-    bool last_allowed = max_stride == 0 || (last != NULL && last->stride <= max_stride);
 
-    if (!alone && last != NULL && last_allowed && chunk_takes(last, path, len)) {
+    /* A limit that came down since the last chunk was opened ends that chunk. */
+    bool stride_allowed = max_stride == 0 || (last != NULL && last->stride <= max_stride);
+    if (last != NULL && stride_allowed && chunk_takes(last, path, len)) {
         last->len += len;
         last->count++;
         last->closed = len < last->stride || last->count == batch->max_segments;

@@ -202,13 +202,17 @@ static void test_datagrams_above_the_max_stride_stand_alone(void **state)
     sw_batch_free(batch);
 }
 
-static void test_max_stride_that_comes_down_is_not_joined_to_longer_ones(void **state)
+static void test_max_stride_that_changes_joins_no_longer_ones(void **state)
 {
     (void)state;
     struct sw_batch *batch = sw_batch_new(LARGE, 16, 64);
     assert_int_equal(put(batch, &peer, 1400, 0, 0), 0);
     assert_int_equal(put(batch, &peer, 1200, 1300, 0), 0);
     CHECK_CHUNKS(batch, {1, 1400, 1400}, {1, 1200, 1200});
+    sw_batch_clear(batch);
+    assert_int_equal(put(batch, &peer, 1400, 1300, 0), 0); /* and one that goes up again */
+    assert_int_equal(put(batch, &peer, 1400, 0, 0), 0);
+    CHECK_CHUNKS(batch, {1, 1400, 1400}, {1, 1400, 1400});
     sw_batch_free(batch);
 }
 
@@ -226,15 +230,20 @@ static void test_every_part_of_the_path_separates_chunks(void **state)
     paths[5].local.port++;
     paths[6].local.family = 0;
 
+    /* Each between two of the first, so that neighbours differ in one part only. */
     struct sw_batch *batch = sw_batch_new(LARGE, 16, 64);
-    for (size_t i = 0; i < 7; i++) {
+    put_many(batch, &paths[0], 500, 2);
+    for (size_t i = 1; i < 7; i++) {
         put_many(batch, &paths[i], 500, 2);
+        put_many(batch, &paths[0], 500, 2);
     }
-    put_many(batch, &peer, 500,
-             1); /* back to the first: order is kept, so no return to its chunk */
-    CHECK_CHUNKS(batch, {2, 500, 1000}, {2, 500, 1000}, {2, 500, 1000}, {2, 500, 1000},
-                 {2, 500, 1000}, {2, 500, 1000}, {2, 500, 1000}, {1, 500, 500});
+    struct expected pairs[13];
+    for (size_t i = 0; i < 13; i++) {
+        pairs[i] = (struct expected){2, 500, 1000};
+    }
+    check_chunks(batch, pairs, 13);
     assert_int_equal(batch->chunks[1].path.remote.port, 40001);
+    assert_int_equal(batch->chunks[11].path.local.family, 0);
     sw_batch_free(batch);
 }
 
@@ -391,7 +400,7 @@ int main(void)
         cmocka_unit_test(test_longer_datagram_starts_a_chunk_and_closes_the_last),
         cmocka_unit_test(test_without_segmentation_every_datagram_is_a_chunk),
         cmocka_unit_test(test_datagrams_above_the_max_stride_stand_alone),
-        cmocka_unit_test(test_max_stride_that_comes_down_is_not_joined_to_longer_ones),
+        cmocka_unit_test(test_max_stride_that_changes_joins_no_longer_ones),
         cmocka_unit_test(test_every_part_of_the_path_separates_chunks),
         cmocka_unit_test(test_padding_inside_a_path_does_not_separate_chunks),
         cmocka_unit_test(test_commit_may_use_less_than_was_reserved),
