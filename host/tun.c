@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/*
+ * Opening a TUN queue and moving packets through it.
+ *
+ * One boolean, framing, says whether a virtio header precedes every packet; it is taken from what
+ * the kernel answers to TUNGETIFF, not from what was asked, and both directions go by it
+ * (docs/offload.md B, F.1). The offload mask belongs to the device and outlives its users on a
+ * persistent one, so it is always set: to zero when framing is off, else a headerless reader would
+ * get superpackets that an earlier program asked for.
+ *
+ * A device with only checksum offload hands over no superpackets; that counts as "cannot".
+ */
+
+#include "host/tun.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <slipway/error.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#define SW_LOG_TARGET "tun"
+#include "host/log.h"
+
+/* Newer than the headers of the systems we build on. */
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
+
+#define TUN_PATH "/dev/net/tun"
+
+/* From most to least; the kernel wants both USO bits or none (docs/offload.md E.1). */
+static const struct {
+    unsigned mask;
+    const char *phrase;
+} masks[] = {
+    {TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO_ECN | TUN_F_USO4 | TUN_F_USO6, "on: TCP, UDP"},
+    {TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO_ECN, "on: TCP"},
+    {TUN_F_CSUM | TUN_F_TSO4, "on: TCP, without ECN"},
+};
+
+static int fail(struct sw_tun *tun, char *why, size_t why_size, const char *what, int error)
+{
+    const char *hint = "";
+    if (error == EPERM || error == EACCES) hint = " (CAP_NET_ADMIN is needed)";
+    if (error == EBUSY) hint = " (another program uses the device)";
+    snprintf(why, why_size, "TUN device %s: %s: %s%s", tun->name[0] != '\0' ? tun->name : "", what,
+             strerror(error), hint);
+    sw_tun_close(tun);
+    return SW_EINVAL;
+}
+
+static int open_control(void)
+{
+    int fd = open(TUN_PATH, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    if (fd >= 0 || errno != ENOENT) return fd;
+    /* Containers often lack the node although the driver is there. */
+    mkdir("/dev/net", 0755);
+    if (mknod(TUN_PATH, S_IFCHR | 0666, makedev(10, 200)) < 0) {
+        errno = ENOENT;
+        return -1;
+    }
+    return open(TUN_PATH, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+}
+
+/* A device that exists has the number of queues it was made with; ours must ask for the same. */
+static int attach(struct sw_tun *tun, const struct sw_tun_config *config, bool framing)
+{
+    tun->multi_queue = config->multi_queue;
+    for (int attempt = 0;; attempt++) {
+        struct ifreq request;
+        memset(&request, 0, sizeof request);
+        if (config->name != NULL)
+            snprintf(request.ifr_name, sizeof request.ifr_name, "%s", config->name);
+        request.ifr_flags = (short)(IFF_TUN | IFF_NO_PI | (framing ? IFF_VNET_HDR : 0) |
+                                    (tun->multi_queue ? IFF_MULTI_QUEUE : 0));
+        if (tun->sys->ioctl(tun->fd, TUNSETIFF, &request) == 0) {
+            snprintf(tun->name, sizeof tun->name, "%s", request.ifr_name);
+            return 0;
+        }
+        if (errno != EINVAL || !tun->existed || attempt == 1) return -1;
+        tun->multi_queue = !tun->multi_queue;
+    }
+}
+
+static int read_flags(struct sw_tun *tun)
+{
+    struct ifreq request;
+    memset(&request, 0, sizeof request);
+    if (tun->sys->ioctl(tun->fd, TUNGETIFF, &request) < 0) return -1;
+    tun->framing = (request.ifr_flags & IFF_VNET_HDR) != 0;
+    return 0;
+}
+
+static int set_mask(struct sw_tun *tun, unsigned mask)
+{
+    /* The argument of this one is the mask itself. */
+    return tun->sys->ioctl(tun->fd, TUNSETOFFLOAD, (void *)(uintptr_t)mask);
+}
+
+/* True if superpackets will come. */
+static bool enable_offload(struct sw_tun *tun)
+{
+    int header = SW_VNET_LEN;
+    if (!tun->framing) {
+        snprintf(tun->offload_why, sizeof tun->offload_why, "off: the device has no virtio header");
+        return false;
+    }
+    if (tun->sys->ioctl(tun->fd, TUNSETVNETHDRSZ, &header) < 0) {
+        snprintf(tun->offload_why, sizeof tun->offload_why, "off: virtio header of %d bytes: %s",
+                 header, strerror(errno));
+        return false;
+    }
+    for (size_t i = 0; i < sizeof masks / sizeof masks[0]; i++) {
+        if (set_mask(tun, masks[i].mask) < 0) continue;
+        tun->mask = masks[i].mask;
+        snprintf(tun->offload_why, sizeof tun->offload_why, "%s", masks[i].phrase);
+        return true;
+    }
+    snprintf(tun->offload_why, sizeof tun->offload_why,
+             "off: the kernel refuses TCP segmentation offload on TUN devices (%s)",
+             strerror(errno));
+    return false;
+}
+
+/* One try at opening with or without the virtio header. 0, 1: opened but no offload, or -1. */
+static int open_queue(struct sw_tun *tun, const struct sw_tun_config *config, bool offload,
+                      const char **what)
+{
+    *what = "open " TUN_PATH;
+    tun->fd = open_control();
+    if (tun->fd < 0) return -1;
+    *what = "attach";
+    if (attach(tun, config, offload) < 0) return -1;
+    *what = "TUNGETIFF";
+    if (read_flags(tun) < 0) return -1;
+    tun->mask = 0;
+    if (offload && enable_offload(tun)) return 0;
+    *what = "TUNSETOFFLOAD";
+    if (set_mask(tun, 0) < 0) return -1;
+    return offload ? 1 : 0;
+}
+
+int sw_tun_open(struct sw_tun *tun, const struct sw_tun_config *config, const struct sw_sys *sys,
+                char *why, size_t why_size)
+{
+    const char *what;
+    *tun = (struct sw_tun){.fd = -1, .sys = sys};
+    if (config->name != NULL) {
+        if (strlen(config->name) >= sizeof tun->name) {
+            snprintf(why, why_size, "TUN device \"%s\": the name is longer than 15 bytes",
+                     config->name);
+            return SW_EINVAL;
+        }
+        snprintf(tun->name, sizeof tun->name, "%s", config->name);
+        tun->existed = if_nametoindex(config->name) != 0;
+    }
+
+    int result = open_queue(tun, config, config->offload != SW_OFF, &what);
+    if (result < 0) return fail(tun, why, why_size, what, errno);
+    if (result > 0 && config->offload == SW_ON) {
+        snprintf(why, why_size, "TUN device %s: enable_tun_offload is true, but offload is %s",
+                 tun->name, tun->offload_why);
+        sw_tun_close(tun);
+        return SW_EINVAL;
+    }
+    if (result > 0) { /* auto: once more without the header, for which there is no use now */
+        close(tun->fd);
+        if (open_queue(tun, config, false, &what) < 0) return fail(tun, why, why_size, what, errno);
+    }
+    if (config->offload == SW_OFF)
+        snprintf(tun->offload_why, sizeof tun->offload_why, "off: enable_tun_offload is false");
+
+    tun->index = if_nametoindex(tun->name);
+    if (tun->index == 0) return fail(tun, why, why_size, "index", errno);
+    return 0;
+}
+
+void sw_tun_close(struct sw_tun *tun)
+{
+    if (tun->fd >= 0) close(tun->fd);
+    tun->fd = -1;
+}
+
+int sw_tun_refresh(struct sw_tun *tun, struct sw_netlink *nl)
+{
+    struct sw_link_info info;
+    if (sw_netlink_link(nl, tun->index, &info) < 0) return -1;
+    tun->mtu = info.mtu;
+    if (tun->mask != 0 && info.gso_max_size != 0 && info.gso_max_size < 65536)
+        sw_log_warn("gso_max_size of %s is %u: the kernel cuts forwarded superpackets above that "
+                    "into single packets; set it back with ip link set dev %s gso_max_size 65536",
+                    tun->name, info.gso_max_size, tun->name);
+    return 0;
+}
+
+ssize_t sw_tun_read(struct sw_tun *tun, uint8_t *buffer, size_t size, struct sw_vnet *vnet)
+{
+    uint8_t header[SW_VNET_LEN];
+    struct iovec iov[2] = {{header, sizeof header}, {buffer, size}};
+    ssize_t n =
+        tun->framing ? tun->sys->readv(tun->fd, iov, 2) : tun->sys->readv(tun->fd, iov + 1, 1);
+    if (n < 0) {
+        if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            tun->counters.read_blocked++;
+            return 0;
+        }
+        if (errno == EINTR) return SW_EAGAIN;
+        tun->counters.read_errors++;
+        sw_log_rate(SW_LOG_ERROR, "reading from %s: %s", tun->name, strerror(errno));
+        return SW_ECLOSED;
+    }
+    memset(vnet, 0, sizeof *vnet);
+    if (tun->framing) {
+        if (n <= SW_VNET_LEN) {
+            tun->counters.short_reads++;
+            return SW_EAGAIN;
+        }
+        sw_vnet_decode(header, vnet);
+        n -= SW_VNET_LEN;
+    } else if (n == 0) {
+        tun->counters.short_reads++;
+        return SW_EAGAIN;
+    }
+    tun->counters.reads++;
+    tun->counters.read_bytes += (uint64_t)n;
+    tun->counters.superpackets += sw_vnet_is_super(vnet);
+    return n;
+}
+
+bool sw_tun_write(struct sw_tun *tun, uint8_t *packet, size_t len)
+{
+    static const uint8_t zero[SW_VNET_LEN];
+    uint8_t header[SW_VNET_LEN];
+    memcpy(header, zero, sizeof header);
+    struct iovec iov[2] = {{header, sizeof header}, {packet, len}};
+    ssize_t n;
+    do {
+        n = tun->framing ? tun->sys->writev(tun->fd, iov, 2)
+                         : tun->sys->writev(tun->fd, iov + 1, 1);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0) {
+        tun->counters.write_errors++;
+        sw_log_rate(SW_LOG_DEBUG, "writing to %s: %s", tun->name, strerror(errno));
+        return false;
+    }
+    tun->counters.writes++;
+    tun->counters.write_bytes += len;
+    return true;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef SW_HOST_TUN_H
+#define SW_HOST_TUN_H
+
+/*
+ * A queue of a TUN device: opened with what the kernel can, read and written one packet or
+ * superpacket at a time (docs/offload.md A.2, A.3, E.1 to E.3).
+ */
+
+#include <slipway/vnet.h>
+
+#include "host/netlink.h"
+#include "host/option_types.h"
+#include "host/sys.h"
+
+#define SW_TUN_MTU        1350  /**< of devices that we make, and of the client's always */
+#define SW_TUN_MTU_MOST   1431  /**< one Data frame carries that much */
+#define SW_TUN_PACKET_MAX 65535 /**< longest packet that can be read */
+
+struct sw_tun_config {
+    const char *name; /**< NULL: the kernel chooses */
+    enum sw_tristate offload;
+    bool multi_queue; /**< of a device that is made; one that exists decides itself */
+};
+
+struct sw_tun_counters {
+    uint64_t reads;        /**< packets and superpackets read */
+    uint64_t read_bytes;   /**< without the virtio header */
+    uint64_t superpackets; /**< of the reads */
+    uint64_t read_blocked; /**< reads that found nothing */
+    uint64_t short_reads, read_errors;
+    uint64_t writes, write_bytes, write_errors;
+};
+
+struct sw_tun {
+    int fd; /**< -1: closed */
+    char name[16];
+    unsigned index;
+    bool existed;  /**< was there before us: left as it is but for being brought up */
+    bool framing;  /**< a virtio header precedes every packet, in both directions */
+    unsigned mask; /**< what TUNSETOFFLOAD accepted; 0 without framing */
+    bool multi_queue;
+    unsigned mtu;          /**< as sw_tun_refresh() last read it */
+    char offload_why[128]; /**< one phrase: what of offload is on, or why it is off */
+    struct sw_tun_counters counters;
+    /* private */
+    const struct sw_sys *sys;
+};
+
+/**
+ * Attaches to the device of that name or makes it. SW_ON and the kernel cannot hand over TCP
+ * superpackets: SW_EINVAL. 0, or a negative SW_E… with one sentence in why. The device is not yet
+ * up.
+ */
+int sw_tun_open(struct sw_tun *tun, const struct sw_tun_config *config, const struct sw_sys *sys,
+                char *why, size_t why_size);
+void sw_tun_close(struct sw_tun *tun);
+
+/** Reads MTU and limits from the kernel; warns about a lowered gso_max_size. -1 with errno. */
+int sw_tun_refresh(struct sw_tun *tun, struct sw_netlink *nl);
+
+/**
+ * One packet into buffer (size at least SW_TUN_PACKET_MAX); *vnet is all zero without framing. Its
+ * length; 0: nothing there now; SW_EAGAIN: a read that yielded no packet, try again; SW_ECLOSED:
+ * the device cannot be read any more, most likely because it was deleted.
+ */
+ssize_t sw_tun_read(struct sw_tun *tun, uint8_t *buffer, size_t size, struct sw_vnet *vnet);
+
+/** One whole packet with a complete checksum. False: the kernel did not take it (counted). */
+bool sw_tun_write(struct sw_tun *tun, uint8_t *packet, size_t len);
+
+#endif

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/*
+ * Opening a UDP socket and receiving from it.
+ *
+ * A server bound to a wildcard address must answer from the address that the client used, or the
+ * client's firewall and its own check of the source drop the answer: packet info is on then, and
+ * each datagram carries its local address up to the engine and back down to the sender. On an IPv6
+ * wildcard, IPv4 peers come in their mapped form through IPV6_PKTINFO alike (host/address.h undoes
+ * the mapping).
+ *
+ * The socket of a server never sets DF and ignores "fragmentation needed": a forged ICMP could
+ * otherwise shrink the path of any client (docs/protocol/session.md §9.1). IP_RECVERR stays off: it
+ * would report one client's ICMP errors on sends to another (docs/offload.md E.4).
+ */
+
+#include "host/udp.h"
+
+#include <errno.h>
+#include <linux/udp.h>
+#include <netinet/in.h>
+#include <slipway/error.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "host/address.h"
+
+#define SW_LOG_TARGET "udp"
+#include "host/log.h"
+
+union recv_control {
+    char bytes[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(struct in_pktinfo))];
+    struct cmsghdr align;
+};
+
+struct sw_udp_ring {
+    struct mmsghdr messages[SW_UDP_SLOTS];
+    struct iovec iov[SW_UDP_SLOTS];
+    struct sockaddr_storage names[SW_UDP_SLOTS];
+    union recv_control control[SW_UDP_SLOTS];
+    uint8_t data[SW_UDP_SLOTS][SW_UDP_SLOT_LEN];
+};
+
+static int set_int(int fd, int level, int option, int value)
+{
+    return setsockopt(fd, level, option, &value, sizeof value);
+}
+
+/* The kernel doubles what is asked for its own bookkeeping and reports the doubled value. */
+static void set_buffer(int fd, uint64_t wanted, int force, int normal, const char *what,
+                       const char *sysctl)
+{
+    if (wanted == 0) return;
+    int value = wanted > INT32_MAX / 2 ? INT32_MAX / 2 : (int)wanted;
+    if (set_int(fd, SOL_SOCKET, force, value) < 0) set_int(fd, SOL_SOCKET, normal, value);
+    int granted = 0;
+    socklen_t len = sizeof granted;
+    if (getsockopt(fd, SOL_SOCKET, normal, &granted, &len) < 0) return;
+    if (granted / 2 < value)
+        sw_log_warn("the %s buffer of the UDP socket is %d bytes instead of %d: raise it with "
+                    "sysctl -w %s=%d",
+                    what, granted / 2, value, sysctl, value);
+}
+
+static int set_never_df(int fd, int family)
+{
+    if (family == AF_INET) return set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT);
+    set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT); /* for IPv4 peers; v6-only: fails */
+    return set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_OMIT);
+}
+
+static int set_pktinfo(int fd, int family)
+{
+    if (family == AF_INET) return set_int(fd, IPPROTO_IP, IP_PKTINFO, 1);
+    return set_int(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+}
+
+static int fail(struct sw_udp *udp, char *why, size_t why_size, const char *what)
+{
+    int error = errno;
+    snprintf(why, why_size, "UDP socket: %s: %s", what, strerror(error));
+    sw_udp_close(udp);
+    return error == ENOMEM || error == ENOBUFS ? SW_ENOMEM : SW_EINVAL;
+}
+
+static struct sw_udp_ring *new_ring(void)
+{
+    struct sw_udp_ring *ring = calloc(1, sizeof *ring);
+    if (ring == NULL) return NULL;
+    for (unsigned i = 0; i < SW_UDP_SLOTS; i++) {
+        ring->iov[i] = (struct iovec){ring->data[i], SW_UDP_SLOT_LEN};
+        ring->messages[i].msg_hdr.msg_iov = &ring->iov[i];
+        ring->messages[i].msg_hdr.msg_iovlen = 1;
+        ring->messages[i].msg_hdr.msg_name = &ring->names[i];
+        ring->messages[i].msg_hdr.msg_control = &ring->control[i];
+    }
+    return ring;
+}
+
+static int bind_local(struct sw_udp *udp, char *why, size_t why_size)
+{
+    char text[SW_ADDRESS_TEXT], what[SW_ADDRESS_TEXT + 16];
+    struct sockaddr_storage address;
+    udp->pktinfo = sw_address_is_any(&udp->local);
+    if (udp->pktinfo && udp->family == AF_INET6)
+        set_int(udp->fd, IPPROTO_IPV6, IPV6_V6ONLY, 0); /* [::] means every address */
+    if (udp->pktinfo && set_pktinfo(udp->fd, udp->family) < 0)
+        return fail(udp, why, why_size, "IP_PKTINFO");
+    socklen_t len = sw_address_to_sockaddr(&udp->local, udp->family, &address);
+    if (bind(udp->fd, (struct sockaddr *)&address, len) < 0) {
+        snprintf(what, sizeof what, "bind to %s", sw_address_text(&udp->local, text));
+        return fail(udp, why, why_size, what);
+    }
+    len = sizeof address;
+    if (getsockname(udp->fd, (struct sockaddr *)&address, &len) == 0)
+        sw_address_from_sockaddr(&udp->local, (struct sockaddr *)&address);
+    return 0;
+}
+
+static int connect_remote(struct sw_udp *udp, char *why, size_t why_size)
+{
+    char text[SW_ADDRESS_TEXT], what[SW_ADDRESS_TEXT + 16];
+    struct sockaddr_storage address;
+    socklen_t len = sw_address_to_sockaddr(&udp->remote, udp->family, &address);
+    if (connect(udp->fd, (struct sockaddr *)&address, len) < 0) {
+        snprintf(what, sizeof what, "connect to %s", sw_address_text(&udp->remote, text));
+        return fail(udp, why, why_size, what);
+    }
+    udp->connected = true;
+    return 0;
+}
+
+int sw_udp_open(struct sw_udp *udp, const struct sw_udp_config *config, const struct sw_sys *sys,
+                char *why, size_t why_size)
+{
+    bool server = config->local.family != 0;
+    *udp = (struct sw_udp){
+        .fd = -1,
+        .family = sw_address_family(server ? &config->local : &config->remote),
+        .local = config->local,
+        .remote = config->remote,
+        .sys = sys,
+        .slots = config->slots,
+    };
+    udp->ring = new_ring();
+    if (udp->ring == NULL) {
+        errno = ENOMEM;
+        return fail(udp, why, why_size, "memory");
+    }
+    udp->fd = socket(udp->family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
+    if (udp->fd < 0) return fail(udp, why, why_size, "socket");
+
+    set_buffer(udp->fd, config->send_buffer, SO_SNDBUFFORCE, SO_SNDBUF, "send",
+               "net.core.wmem_max");
+    set_buffer(udp->fd, config->receive_buffer, SO_RCVBUFFORCE, SO_RCVBUF, "receive",
+               "net.core.rmem_max");
+    if (config->mark != 0 && set_int(udp->fd, SOL_SOCKET, SO_MARK, (int)config->mark) < 0) {
+        if (server) return fail(udp, why, why_size, "SO_MARK");
+        sw_log_warn("the UDP socket is not marked: %s", strerror(errno));
+    }
+    if (config->never_df && set_never_df(udp->fd, udp->family) < 0)
+        return fail(udp, why, why_size, "IP_MTU_DISCOVER");
+    if (server) {
+        int error = bind_local(udp, why, why_size);
+        if (error < 0) return error;
+    }
+    return config->remote.family != 0 ? connect_remote(udp, why, why_size) : 0;
+}
+
+void sw_udp_close(struct sw_udp *udp)
+{
+    if (udp->fd >= 0) close(udp->fd);
+    udp->fd = -1;
+    free(udp->ring);
+    udp->ring = NULL;
+}
+
+/* The local address in the control data; family 0 if it is not there. */
+static struct sw_address local_of(struct msghdr *message, uint16_t port)
+{
+    struct sw_address none;
+    memset(&none, 0, sizeof none);
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
+        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO &&
+            c->cmsg_len >= CMSG_LEN(sizeof(struct in_pktinfo))) {
+            struct in_pktinfo info;
+            memcpy(&info, CMSG_DATA(c), sizeof info);
+            return sw_address_from_in(info.ipi_addr, port);
+        }
+        if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO &&
+            c->cmsg_len >= CMSG_LEN(sizeof(struct in6_pktinfo))) {
+            struct in6_pktinfo info;
+            memcpy(&info, CMSG_DATA(c), sizeof info);
+            return sw_address_from_in6(&info.ipi6_addr, port, info.ipi6_ifindex);
+        }
+    }
+    return none;
+}
+
+/* Where a received datagram came from and to. False: from nowhere that could be answered. */
+static bool path_of(struct sw_udp *udp, struct msghdr *message, struct sw_path *path)
+{
+    path->local = udp->local;
+    if (udp->connected) {
+        path->remote = udp->remote;
+        return true;
+    }
+    if (message->msg_namelen < sizeof(sa_family_t) ||
+        sw_address_from_sockaddr(&path->remote, message->msg_name) < 0 || path->remote.port == 0) {
+        udp->counters.recv_invalid_addr++;
+        return false;
+    }
+    if (udp->pktinfo) {
+        path->local = local_of(message, udp->local.port);
+        if (path->local.family == 0) udp->counters.recv_missing_pktinfo++;
+    }
+    return true;
+}
+
+unsigned sw_udp_receive(struct sw_udp *udp, sw_udp_taker take, void *user)
+{
+    struct sw_udp_ring *ring = udp->ring;
+    for (unsigned i = 0; i < udp->slots; i++) {
+        ring->messages[i].msg_hdr.msg_namelen = sizeof ring->names[i];
+        ring->messages[i].msg_hdr.msg_controllen = udp->pktinfo ? sizeof ring->control[i] : 0;
+    }
+    int n;
+    do {
+        n = udp->sys->recvmmsg(udp->fd, ring->messages, udp->slots, MSG_DONTWAIT);
+    } while (n < 0 && errno == EINTR);
+    udp->counters.recv_calls++;
+    if (n < 0) {
+        if (errno == EAGAIN || errno == EWOULDBLOCK) return 0;
+        udp->counters.recv_errors++;
+        sw_log_rate(SW_LOG_DEBUG, "receiving: %s", strerror(errno));
+        return 0;
+    }
+    for (int i = 0; i < n; i++) {
+        struct mmsghdr *message = &ring->messages[i];
+        struct sw_path path;
+        udp->counters.recv_datagrams++;
+        udp->counters.recv_bytes += message->msg_len;
+        if (message->msg_hdr.msg_flags & MSG_TRUNC) {
+            udp->counters.recv_truncated++;
+            continue;
+        }
+        if (path_of(udp, &message->msg_hdr, &path))
+            take(user, &path, ring->data[i], message->msg_len);
+    }
+    return (unsigned)n;
+}
+
+/* 1: sent. 0: this many segments are refused. -1: no answer to be had here. */
+static int try_segments(const struct sw_sys *sys, int fd, struct sockaddr_in *to, unsigned count)
+{
+    static uint8_t payload[8 * 128];
+    union {
+        char bytes[CMSG_SPACE(sizeof(uint16_t))];
+        struct cmsghdr align;
+    } control;
+    struct iovec iov = {payload, 8 * (size_t)count};
+    struct mmsghdr message = {.msg_hdr = {.msg_name = to,
+                                          .msg_namelen = sizeof *to,
+                                          .msg_iov = &iov,
+                                          .msg_iovlen = 1,
+                                          .msg_control = &control,
+                                          .msg_controllen = sizeof control}};
+    uint16_t stride = 8;
+    memset(&control, 0, sizeof control);
+    control.align.cmsg_level = IPPROTO_UDP;
+    control.align.cmsg_type = UDP_SEGMENT;
+    control.align.cmsg_len = CMSG_LEN(sizeof stride);
+    memcpy(CMSG_DATA(&control.align), &stride, sizeof stride);
+    if (sys->sendmmsg(fd, &message, 1, MSG_DONTWAIT) == 1) return 1;
+    return errno == EINVAL || errno == EIO || errno == EOPNOTSUPP || errno == EMSGSIZE ? 0 : -1;
+}
+
+unsigned sw_udp_probe_segments(const struct sw_sys *sys)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof to;
+    unsigned result = 64;
+    int in = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int out = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (in >= 0 && out >= 0 && bind(in, (struct sockaddr *)&to, sizeof to) == 0 &&
+        getsockname(in, (struct sockaddr *)&to, &len) == 0) {
+        if (try_segments(sys, out, &to, 128) == 1)
+            result = 128;
+        else if (try_segments(sys, out, &to, 64) == 0)
+            result = 1;
+    }
+    if (in >= 0) close(in);
+    if (out >= 0) close(out);
+    return result;
+}

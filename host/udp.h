@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef SW_HOST_UDP_H
+#define SW_HOST_UDP_H
+
+/*
+ * A UDP socket as the tunnel needs it, and receiving from it. Sending is host/udp_send.h.
+ */
+
+#include <slipway/types.h>
+
+#include "host/sys.h"
+
+#define SW_UDP_SLOTS    32   /**< most datagrams of one receive call */
+#define SW_UDP_SLOT_LEN 2048 /**< longest datagram taken; longer ones are counted and dropped */
+
+struct sw_udp_config {
+    struct sw_address local;  /**< to bind to; family 0: none (client) */
+    struct sw_address remote; /**< to connect to; family 0: none (server) */
+    uint64_t send_buffer;     /**< bytes; 0: leave */
+    uint64_t receive_buffer;  /**< bytes; 0: leave */
+    uint32_t mark;            /**< SO_MARK; 0: none */
+    bool never_df;            /**< IP_PMTUDISC_OMIT: no DF, ICMP "fragmentation needed" ignored */
+    unsigned slots;           /**< datagrams per receive call, 1..SW_UDP_SLOTS */
+};
+
+struct sw_udp_counters {
+    uint64_t recv_calls, recv_datagrams, recv_bytes;
+    uint64_t recv_truncated, recv_invalid_addr, recv_missing_pktinfo, recv_errors;
+};
+
+struct sw_udp {
+    int fd;     /**< -1: closed */
+    int family; /**< AF_INET or AF_INET6 */
+    bool connected;
+    bool pktinfo; /**< bound to a wildcard: each datagram brings and takes its local address */
+    struct sw_address local, remote;
+    struct sw_udp_counters counters;
+    /* private */
+    const struct sw_sys *sys;
+    unsigned slots;
+    struct sw_udp_ring *ring;
+};
+
+/**
+ * Opens, configures, binds and connects as config says; non-blocking, close-on-exec. 0, or a
+ * negative SW_E… with one sentence in why. Buffers that the kernel grants only partly are a warning
+ * in the log that names the sysctl. A mark or DF setting that the kernel refuses is an error for a
+ * server's socket and a warning for a client's.
+ */
+int sw_udp_open(struct sw_udp *udp, const struct sw_udp_config *config, const struct sw_sys *sys,
+                char *why, size_t why_size);
+
+/** Closes the socket; may be called on a struct that is all zero with fd -1, and twice. */
+void sw_udp_close(struct sw_udp *udp);
+
+/** A datagram that came in; data may be changed and is valid during the call. */
+typedef void (*sw_udp_taker)(void *user, const struct sw_path *path, uint8_t *data, size_t len);
+
+/**
+ * One receive call; take is called for each datagram. The number of datagrams that were received,
+ * 0 when none was there; fewer than the slots mean that the socket is drained. Errors are counted
+ * and never fatal: on a datagram socket they are news about an earlier send.
+ */
+unsigned sw_udp_receive(struct sw_udp *udp, sw_udp_taker take, void *user);
+
+/**
+ * How many datagrams one send may carry with UDP_SEGMENT here: 128, 64 or 1 (not at all). Tries it
+ * on a loopback socket; where loopback is down, 64.
+ */
+unsigned sw_udp_probe_segments(const struct sw_sys *sys);
+
+#endif
