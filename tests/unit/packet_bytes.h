@@ -7,27 +7,22 @@
  * network order, from RFC 1071 and the layouts alone, sharing nothing with lib/offload.
  */
 
-#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
-static inline uint8_t hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') return (uint8_t)(c - '0');
-    assert(c >= 'a' && c <= 'f');
-    return (uint8_t)(c - 'a' + 10);
-}
+#include "tests/unit/hex.h"
+#include "tests/unit/random.h"
 
 /* Returns the number of bytes written to out, which must hold them all. */
 static inline size_t unhex(const char *text, uint8_t *out)
 {
-    size_t n = 0;
-    for (; text[0] != '\0'; text += 2) {
-        out[n++] = (uint8_t)(hex_digit(text[0]) << 4 | hex_digit(text[1]));
-    }
-    return n;
+    struct hex bytes = hex(text);
+    memcpy(out, bytes.data, bytes.len);
+    free(bytes.data);
+    return bytes.len;
 }
 
 static inline uint32_t plain_sum(const uint8_t *data, size_t len, uint32_t sum)
@@ -69,16 +64,11 @@ static inline bool plain_packet_ok(const uint8_t *ip, size_t len)
     return plain_checksum(ip + ip_len, len - ip_len, pseudo) == 0;
 }
 
-/* xorshift: the same "random" bytes in every run. */
+/* The same "random" bytes for the same seed. */
 static inline void fill_random(uint8_t *out, size_t len, uint32_t seed)
 {
-    uint32_t x = seed | 1;
-    for (size_t i = 0; i < len; i++) {
-        x ^= x << 13;
-        x ^= x >> 17;
-        x ^= x << 5;
-        out[i] = (uint8_t)(x >> 11);
-    }
+    uint64_t state = seed;
+    random_fill(&state, out, len);
 }
 
 #endif
