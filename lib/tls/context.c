@@ -161,7 +161,8 @@ static int configure(struct sw_tls_context *context, const struct sw_tls_config 
 struct sw_tls_context *sw_tls_context_new(const struct sw_tls_config *config, int *error,
                                           const char **detail)
 {
-    const struct sw_tls_env env = {.random = config->random, .user = config->user};
+    const struct sw_tls_env env = {
+        .unix_time = config->unix_time, .random = config->random, .user = config->user};
     struct sw_tls_context *context = calloc(1, sizeof *context);
     int r = MEMORY_E;
 

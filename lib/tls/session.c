@@ -48,7 +48,7 @@ static int write_callback(WOLFSSL *wolf, char *data, int len, void *user)
 
 static int configure_datagram(struct sw_tls *tls, uint16_t mtu)
 {
-    if (wolfSSL_dtls_set_mtu(tls->wolf, mtu) != 0) return SW_ETLS;
+    if (wolfSSL_dtls_set_mtu(tls->wolf, mtu) != WOLFSSL_SUCCESS) return SW_ETLS;
     wolfSSL_dtls_set_using_nonblock(tls->wolf, 1);
     if (tls->context->role == SW_SERVER &&
         wolfSSL_dtls13_allow_ch_frag(tls->wolf, 1) != WOLFSSL_SUCCESS)

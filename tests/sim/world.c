@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/*
+ * The simulated network: a heap of datagrams ordered by arrival, and the deadlines of the engines.
+ * Time jumps from one to the next. Randomness, also that of keys and TLS, comes from one generator
+ * (xorshift64*), so a failing seed can be run again.
+ */
+
+#include "tests/sim/world.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/bytes.h"
+#include "lib/offload/checksum.h"
+
+struct in_flight {
+    sw_time at;
+    uint64_t order;
+    struct sw_address from, to;
+    size_t len;
+    uint8_t *bytes;
+};
+
+/* 2027-01-01: inside the validity of the test certificates. */
+#define UNIX_TIME 1798761600
+
+uint64_t world_random(struct world *world, uint64_t below)
+{
+    world->seed ^= world->seed >> 12;
+    world->seed ^= world->seed << 25;
+    world->seed ^= world->seed >> 27;
+    return (world->seed * 0x2545f4914f6cdd1dULL >> 11) % below;
+}
+
+void world_random_bytes(struct world *world, uint8_t *out, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        out[i] = (uint8_t)world_random(world, 256);
+}
+
+static bool percent(struct world *world, unsigned chance)
+{
+    return chance > 0 && world_random(world, 100) < chance;
+}
+
+void world_init(struct world *world, uint64_t seed)
+{
+    memset(world, 0, sizeof *world);
+    world->seed = seed * 0x9e3779b97f4a7c15ULL + 1;
+    world->now = SW_SECOND;
+    world->weather.delay = 5 * SW_MILLISECOND;
+}
+
+void world_end(struct world *world)
+{
+    for (unsigned i = 0; i < world->count; i++) {
+        struct node *node = &world->nodes[i];
+        sw_engine_free(node->engine);
+        sw_batch_free(node->batch);
+        sw_tls_context_free(node->tls[SW_DATAGRAM]);
+        sw_tls_context_free(node->tls[SW_STREAM]);
+    }
+    for (size_t i = 0; i < world->queued; i++)
+        free(world->queue[i].bytes);
+    free(world->queue);
+}
+
+static bool earlier(const struct in_flight *a, const struct in_flight *b)
+{
+    return a->at != b->at ? a->at < b->at : a->order < b->order;
+}
+
+static void swap(struct in_flight *a, struct in_flight *b)
+{
+    struct in_flight t = *a;
+    *a = *b;
+    *b = t;
+}
+
+static void push(struct world *world, struct in_flight item)
+{
+    if (world->queued == world->queue_room) {
+        world->queue_room = world->queue_room > 0 ? 2 * world->queue_room : 256;
+        world->queue = realloc(world->queue, world->queue_room * sizeof *world->queue);
+        assert(world->queue != NULL);
+    }
+    size_t i = world->queued++;
+    world->queue[i] = item;
+    for (; i > 0 && earlier(&world->queue[i], &world->queue[(i - 1) / 2]); i = (i - 1) / 2)
+        swap(&world->queue[i], &world->queue[(i - 1) / 2]);
+}
+
+static struct in_flight pop(struct world *world)
+{
+    struct in_flight first = world->queue[0];
+
+    world->queue[0] = world->queue[--world->queued];
+    for (size_t i = 0;;) {
+        size_t child = 2 * i + 1;
+        if (child >= world->queued) break;
+        if (child + 1 < world->queued && earlier(&world->queue[child + 1], &world->queue[child]))
+            child++;
+        if (!earlier(&world->queue[child], &world->queue[i])) break;
+        swap(&world->queue[i], &world->queue[child]);
+        i = child;
+    }
+    return first;
+}
+
+void world_inject(struct world *world, const struct sw_address *from, const struct sw_address *to,
+                  const uint8_t *bytes, size_t len)
+{
+    struct in_flight item = {.order = world->order++, .from = *from, .to = *to, .len = len};
+
+    item.at = world->now + world->weather.delay;
+    if (world->weather.jitter > 0) item.at += world_random(world, world->weather.jitter);
+    item.bytes = malloc(len + 1);
+    assert(item.bytes != NULL);
+    memcpy(item.bytes, bytes, len);
+    if (percent(world, world->weather.corrupt) && len > 0)
+        item.bytes[world_random(world, len)] ^= (uint8_t)(1 + world_random(world, 255));
+    push(world, item);
+}
+
+static void transmit(struct node *node, const struct sw_path *path, uint8_t *bytes, size_t len)
+{
+    struct world *world = node->world;
+    unsigned index = (unsigned)(node - world->nodes);
+
+    world->datagrams_from[index]++;
+    world->bytes_from[index] += len;
+    if (world->tap != NULL && !world->tap(world, &node->address, &path->remote, bytes, len)) return;
+    int copies = percent(world, world->weather.duplicate) ? 2 : 1;
+    while (copies-- > 0)
+        if (!percent(world, world->weather.loss))
+            world_inject(world, &node->address, &path->remote, bytes, len);
+}
+
+void world_flush(struct node *node)
+{
+    struct sw_batch *batch = node->batch;
+
+    for (unsigned i = 0; i < batch->count; i++) {
+        struct sw_batch_chunk *chunk = &batch->chunks[i];
+        for (size_t at = 0; at < chunk->len; at += chunk->stride) {
+            size_t len = chunk->len - at < chunk->stride ? chunk->len - at : chunk->stride;
+            transmit(node, &chunk->path, batch->buffer + chunk->offset + at, len);
+        }
+    }
+    sw_batch_clear(batch);
+}
+
+static int on_flush(void *user)
+{
+    struct node *node = user;
+
+    if (node->flush_blocked) return SW_EAGAIN;
+    world_flush(node);
+    return 0;
+}
+
+static void on_inside(void *user, struct sw_conn *conn, uint8_t *packet, size_t len)
+{
+    struct node *node = user;
+
+    (void)conn;
+    node->inside_count++;
+    if (node->inside != NULL) node->inside(node, packet, len);
+}
+
+static void on_event(void *user, struct sw_conn *conn, const struct sw_event *event)
+{
+    struct node *node = user;
+
+    node->conn = conn;
+    switch (event->type) {
+    case SW_EVENT_STATE:
+        if (sw_conn_state(conn) == SW_STATE_ONLINE) node->online++;
+        break;
+    case SW_EVENT_FLOATED:
+        node->floated++;
+        break;
+    case SW_EVENT_ROTATION_DONE:
+        node->rotations++;
+        break;
+    case SW_EVENT_KEEPALIVE_REPLY:
+        node->replies++;
+        break;
+    case SW_EVENT_REJECTED:
+        node->rejected_events++;
+        break;
+    case SW_EVENT_CLOSED:
+        node->closed++;
+        node->close_error = event->error;
+        node->conn = NULL;
+        break;
+    default:
+        break;
+    }
+}
+
+static int on_authorise(void *user, struct sw_conn *conn, const struct sw_credentials *c)
+{
+    struct node *node = user;
+
+    (void)conn;
+    node->authorised++;
+    if (node->verdict != 0) return node->verdict;
+    if (c->method == 3)
+        return c->token_len == 5 && memcmp(c->token, "token", 5) == 0 ? 0 : SW_EDENIED;
+    bool user_ok =
+        c->user_len == strlen(node->user) && memcmp(c->user, node->user, c->user_len) == 0;
+    bool password_ok = c->password_len == strlen(node->password) &&
+                       memcmp(c->password, node->password, c->password_len) == 0;
+    return user_ok && password_ok ? 0 : SW_EDENIED;
+}
+
+static int on_assign(void *user, struct sw_conn *conn, uint32_t *ip)
+{
+    struct node *node = user;
+
+    (void)conn;
+    if (node->no_address) return SW_ENOADDRESS;
+    *ip = node->next_ip++;
+    return 0;
+}
+
+static void on_release(void *user, struct sw_conn *conn, uint32_t ip)
+{
+    struct node *node = user;
+
+    (void)conn;
+    (void)ip;
+    node->released++;
+}
+
+static void on_random(void *user, uint8_t *out, size_t len)
+{
+    struct node *node = user;
+    world_random_bytes(node->world, out, len);
+}
+
+static const struct sw_callbacks callbacks = {
+    .flush = on_flush,
+    .inside = on_inside,
+    .event = on_event,
+    .authorise = on_authorise,
+    .assign = on_assign,
+    .release = on_release,
+    .random = on_random,
+};
+
+static struct sw_pem read_pem(const char *name)
+{
+    static char texts[8][8192];
+    static unsigned next;
+    char path[512];
+    char *text = texts[next++ % 8];
+
+    snprintf(path, sizeof path, "%s/certs/%s", SW_FIXTURES, name);
+    FILE *file = fopen(path, "rb");
+    assert(file != NULL);
+    size_t len = fread(text, 1, sizeof texts[0], file);
+    fclose(file);
+    return (struct sw_pem){text, len};
+}
+
+static struct node *add_node(struct world *world)
+{
+    assert(world->count < WORLD_NODES);
+    struct node *node = &world->nodes[world->count];
+
+    *node = (struct node){
+        .world = world, .next_ip = POOL_FIRST_IP, .user = "user", .password = "password"};
+    node->address = (struct sw_address){.family = 4,
+                                        .port = (uint16_t)(40000 + world->count),
+                                        .ip = {10, 0, 0, (uint8_t)(1 + world->count)}};
+    node->batch = sw_batch_new(256 * 1024, 64, 64);
+    assert(node->batch != NULL);
+    world->count++;
+    return node;
+}
+
+static void make_tls(struct node *node, struct sw_tls_config *config)
+{
+    int error;
+    const char *detail = NULL;
+
+    config->unix_time = UNIX_TIME;
+    config->random = on_random;
+    config->user = node;
+    for (enum sw_transport t = SW_DATAGRAM; t <= SW_STREAM; t++) {
+        config->transport = t;
+        node->tls[t] = sw_tls_context_new(config, &error, &detail);
+        if (node->tls[t] == NULL)
+            fprintf(stderr, "TLS context: %s (%s)\n", sw_strerror(error),
+                    detail != NULL ? detail : "");
+        assert(node->tls[t] != NULL);
+    }
+}
+
+struct node *world_server(struct world *world, bool pqc)
+{
+    struct node *node = add_node(world);
+    struct sw_tls_config tls = {.role = SW_SERVER,
+                                .certificate = read_pem("server.crt"),
+                                .key = read_pem("server.key"),
+                                .pqc = pqc};
+
+    make_tls(node, &tls);
+    const struct sw_engine_config config = {
+        .role = SW_SERVER,
+        .callbacks = &callbacks,
+        .user = node,
+        .datagram = node->tls[SW_DATAGRAM],
+        .stream = node->tls[SW_STREAM],
+        .batch = node->batch,
+        .unix_time = UNIX_TIME,
+        .inside_mtu = 1350,
+        .client_ip = CLIENT_IP,
+        .server_ip = SERVER_IP,
+        .dns_ip = DNS_IP,
+    };
+    node->engine = sw_engine_new(&config, world->now);
+    assert(node->engine != NULL);
+    return node;
+}
+
+static struct sw_credentials credentials(const struct client_options *o)
+{
+    const char *password = o->password != NULL ? o->password : "password";
+    if (o->token != NULL)
+        return (struct sw_credentials){
+            .method = 3, .token = o->token, .token_len = strlen(o->token)};
+    return (struct sw_credentials){.method = 1,
+                                   .user = "user",
+                                   .user_len = 4,
+                                   .password = password,
+                                   .password_len = strlen(password)};
+}
+
+struct node *world_client(struct world *world, const struct client_options *o)
+{
+    struct node *node = add_node(world);
+    struct sw_tls_config tls = {
+        .role = SW_CLIENT,
+        .ca = read_pem(o->ca != NULL ? o->ca : "ca.crt"),
+        .cipher = o->cipher,
+        .keyshare = o->keyshare,
+        .server_name = o->server_name,
+    };
+
+    make_tls(node, &tls);
+    const struct sw_engine_config config = {
+        .role = SW_CLIENT,
+        .callbacks = &callbacks,
+        .user = node,
+        .datagram = node->tls[SW_DATAGRAM],
+        .stream = node->tls[SW_STREAM],
+        .batch = node->batch,
+        .unix_time = UNIX_TIME,
+        .inside_mtu = 1350,
+        .outside_mtu = 1500,
+        .credentials = credentials(o),
+        .tun_ip = TUN_IP,
+        .tun_dns_ip = TUN_DNS_IP,
+        .connect_timeout = o->connect_timeout,
+        .keepalive_interval = o->keepalive_interval,
+        .keepalive_timeout = o->keepalive_timeout,
+        .keepalive_on_demand = o->keepalive_on_demand,
+    };
+    node->engine = sw_engine_new(&config, world->now);
+    assert(node->engine != NULL);
+    return node;
+}
+
+struct sw_conn *world_connect(struct node *client, const struct node *server)
+{
+    const struct sw_path path = {.remote = server->address};
+    int error;
+    struct sw_conn *conn =
+        sw_connect(client->engine, SW_DATAGRAM, &path, client->world->now, &error);
+
+    world_flush(client);
+    return conn;
+}
+
+static struct node *node_at(struct world *world, const struct sw_address *address)
+{
+    for (unsigned i = 0; i < world->count; i++) {
+        struct node *node = &world->nodes[i];
+        if (node->address.port == address->port && memcmp(node->address.ip, address->ip, 16) == 0)
+            return node;
+    }
+    return NULL;
+}
+
+static void arrive(struct world *world)
+{
+    struct in_flight item = pop(world);
+    struct node *node = node_at(world, &item.to);
+
+    if (node != NULL) {
+        const struct sw_path path = {.remote = item.from, .local = item.to};
+        sw_engine_datagram(node->engine, &path, item.bytes, item.len, world->now);
+        world_flush(node);
+    }
+    free(item.bytes);
+}
+
+static struct node *next_timer(struct world *world, sw_time *at)
+{
+    struct node *first = NULL;
+
+    *at = SW_NEVER;
+    for (unsigned i = 0; i < world->count; i++) {
+        sw_time deadline = sw_engine_deadline(world->nodes[i].engine);
+        if (deadline >= *at) continue;
+        *at = deadline;
+        first = &world->nodes[i];
+    }
+    return first;
+}
+
+bool world_run(struct world *world, sw_time patience, bool (*done)(struct world *))
+{
+    sw_time end = world->now + patience;
+
+    for (;;) {
+        if (done != NULL && done(world)) return true;
+        sw_time timer_at;
+        struct node *node = next_timer(world, &timer_at);
+        sw_time packet_at = world->queued > 0 ? world->queue[0].at : SW_NEVER;
+        sw_time at = timer_at < packet_at ? timer_at : packet_at;
+        if (at > end) break;
+        if (at > world->now) world->now = at;
+        if (packet_at <= timer_at) {
+            arrive(world);
+        } else {
+            sw_engine_timer(node->engine, world->now);
+            world_flush(node);
+        }
+    }
+    world->now = end;
+    return done != NULL && done(world);
+}
+
+size_t world_packet(uint8_t *out, uint32_t from, uint32_t to, uint32_t number, size_t body)
+{
+    size_t len = 20 + 8 + 4 + body;
+
+    memset(out, 0, 28);
+    out[0] = 0x45;
+    sw_put_be16(out + 2, (uint16_t)len);
+    sw_put_be16(out + 4, (uint16_t)number);
+    out[8] = 64;
+    out[9] = 17;
+    sw_put_be32(out + 12, from);
+    sw_put_be32(out + 16, to);
+    sw_checksum_ip4_header(out, 20);
+    sw_put_be16(out + 20, 1000);
+    sw_put_be16(out + 22, 2000);
+    sw_put_be16(out + 24, (uint16_t)(len - 20));
+    sw_put_be32(out + 28, number);
+    for (size_t i = 0; i < body; i++)
+        out[32 + i] = (uint8_t)(number * 7 + i);
+    uint16_t sum =
+        (uint16_t)~sw_sum_fold(sw_sum(out + 20, len - 20, sw_sum_pseudo_ip4(out, 17, len - 20)));
+    if (sum == 0) sum = 0xffff;
+    memcpy(out + 26, &sum, 2);
+    return len;
+}
+
+bool world_packet_check(const uint8_t *p, size_t len, uint32_t *number)
+{
+    if (len < 32 || p[0] != 0x45 || sw_get_be16(p + 2) != len || p[9] != 17) return false;
+    if (sw_sum_fold(sw_sum(p, 20, 0)) != 0xffff) return false;
+    if (sw_sum_fold(sw_sum(p + 20, len - 20, sw_sum_pseudo_ip4(p, 17, len - 20))) != 0xffff)
+        return false;
+    *number = sw_get_be32(p + 28);
+    for (size_t i = 32; i < len; i++)
+        if (p[i] != (uint8_t)(*number * 7 + (i - 32))) return false;
+    return true;
+}
+
+int world_send(struct node *node, struct sw_conn *conn, uint8_t *packet, size_t len)
+{
+    struct sw_inside_packet inside = {.data = packet, .len = len};
+    int r = sw_conn_send(conn, &inside, node->world->now);
+
+    world_flush(node);
+    return r;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef SIM_WORLD_H
+#define SIM_WORLD_H
+
+/*
+ * Engines joined by a network that exists only in memory and in virtual time. Everything that
+ * happens follows from the seed: the same seed gives the same run, byte for byte.
+ */
+
+#include <slipway/engine.h>
+
+#define WORLD_NODES  16
+#define WORLD_SECOND SW_SECOND
+
+/** What the network does to a datagram; chances in percent. */
+struct weather {
+    unsigned loss, duplicate, corrupt;
+    sw_time delay;  /**< of every datagram */
+    sw_time jitter; /**< more, at random: reorders */
+};
+
+struct world;
+
+/** One program: an engine, an address, and what happened to it. */
+struct node {
+    struct world *world;
+    struct sw_engine *engine;
+    struct sw_batch *batch;
+    struct sw_address address;
+    struct sw_tls_context *tls[2]; /**< by enum sw_transport */
+
+    /* Set by tests to say how callbacks answer */
+    int verdict;        /**< of authorise */
+    bool no_address;    /**< assign fails */
+    bool flush_blocked; /**< flush says SW_EAGAIN and sends nothing */
+
+    /* What happened */
+    struct sw_conn *conn; /**< the last connection that reported something; NULL once it closed */
+    unsigned online, closed, rejected_events, floated, rotations, replies, authorised;
+    int close_error;
+    uint32_t next_ip;
+    unsigned released;
+    char user[64], password[64];
+
+    uint64_t inside_count;
+    void (*inside)(struct node *node, uint8_t *packet, size_t len);
+    void *data;
+};
+
+/** Sees every datagram on its way; returns false to swallow it. bytes may be changed. */
+typedef bool (*wiretap)(struct world *world, const struct sw_address *from,
+                        const struct sw_address *to, uint8_t *bytes, size_t len);
+
+struct in_flight;
+
+struct world {
+    uint64_t seed;
+    sw_time now;
+    struct weather weather;
+    struct node nodes[WORLD_NODES];
+    unsigned count;
+    struct in_flight *queue; /**< binary heap by time */
+    size_t queued, queue_room;
+    uint64_t order;
+    wiretap tap;
+    void *tap_data;
+    uint64_t datagrams_from[WORLD_NODES], bytes_from[WORLD_NODES];
+};
+
+struct client_options {
+    enum sw_cipher cipher;
+    enum sw_keyshare keyshare;
+    const char *ca;          /**< file in tests/fixtures/certs */
+    const char *server_name; /**< NULL: no check */
+    const char *password;
+    const char *token;
+    sw_time keepalive_interval, keepalive_timeout, connect_timeout;
+    bool keepalive_on_demand;
+};
+
+void world_init(struct world *world, uint64_t seed);
+void world_end(struct world *world);
+
+/** A number in [0, below). */
+uint64_t world_random(struct world *world, uint64_t below);
+void world_random_bytes(struct world *world, uint8_t *out, size_t len);
+
+struct node *world_server(struct world *world, bool pqc);
+struct node *world_client(struct world *world, const struct client_options *options);
+
+/** Starts a client towards a server over UDP. */
+struct sw_conn *world_connect(struct node *client, const struct node *server);
+
+/** Puts bytes on the wire as if from sent them. */
+void world_inject(struct world *world, const struct sw_address *from, const struct sw_address *to,
+                  const uint8_t *bytes, size_t len);
+
+/** Sends what is in the node's batch. */
+void world_flush(struct node *node);
+
+/** Lets time pass for at most patience, until done (may be NULL) says so. Whether it did. */
+bool world_run(struct world *world, sw_time patience, bool (*done)(struct world *world));
+
+/** An IPv4 UDP packet with a correct checksum, number and a body that depends on it, as if read
+ * from a TUN. Bytes. */
+size_t world_packet(uint8_t *out, uint32_t from, uint32_t to, uint32_t number, size_t body);
+
+/** Whether packet is one that world_packet() made, addresses aside, checksums included; its number.
+ */
+bool world_packet_check(const uint8_t *packet, size_t len, uint32_t *number);
+
+/** Sends a packet from the TUN of node through its connection, and flushes. What sw_conn_send()
+ * said. */
+int world_send(struct node *node, struct sw_conn *conn, uint8_t *packet, size_t len);
+
+#define CLIENT_IP     0x0a7d0005u
+#define SERVER_IP     0x0a7d0006u
+#define DNS_IP        0x0a7d0001u
+#define POOL_FIRST_IP 0x0a7d1000u
+#define TUN_IP        0x64400006u
+#define TUN_DNS_IP    0x64400001u
+#define REMOTE_IP     0xc0000201u
+
+#endif
