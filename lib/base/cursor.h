@@ -24,7 +24,7 @@ struct sw_cursor {
 static inline struct sw_cursor sw_cursor(const void *data, size_t len)
 {
     const uint8_t *p = data;
-    return (struct sw_cursor){p, p + len};
+    return (struct sw_cursor){p, len > 0 ? p + len : p}; /* NULL + 0 is undefined */
 }
 
 static inline size_t sw_cursor_left(const struct sw_cursor *c)
@@ -98,7 +98,7 @@ struct sw_writer {
 static inline struct sw_writer sw_writer(void *buffer, size_t size)
 {
     uint8_t *p = buffer;
-    return (struct sw_writer){p, p, p + size};
+    return (struct sw_writer){p, p, size > 0 ? p + size : p};
 }
 
 /** Bytes written so far. */

@@ -245,8 +245,8 @@ static int take_hello_start(struct sw_cursor *c, uint8_t random[32], uint16_t *e
 int sw_hello_parse(const struct sw_record *record, struct sw_hello *out)
 {
     struct fragment f;
-    struct sw_cursor c = sw_cursor(record->body.data, record->body.len);
     if (record->kind != SW_RECORD_HANDSHAKE || record->hello != SW_CLIENT_HELLO) return SW_EINVAL;
+    struct sw_cursor c = sw_cursor(record->body.data, record->body.len);
     if (take_fragment(&c, &f) < 0) return SW_ESHORT;
     if (f.offset != 0) return SW_EINVAL;
 

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/hex.h"
+#include "tests/unit/fixture.h"
 #include "tests/unit/random.h"
 
 #define SESSION_1                                                                                  \
@@ -202,6 +202,22 @@ static void test_random_headers_survive_the_round_trip(void **state)
     }
 }
 
+static void test_captured_expresslane_datagram(void **state)
+{
+    (void)state;
+    struct hex in = fixture("datagrams/expresslane.bin");
+    struct sw_cursor c = sw_cursor(in.data, in.len);
+    struct sw_header header;
+    char text[SW_SESSION_TEXT_LEN];
+    assert_int_equal(sw_header_decode(&c, &header), 0);
+    assert_true(header.expresslane);
+    assert_false(header.aggressive);
+    sw_session_format(header.session, text);
+    assert_string_equal(text, "8887eee89d159743");
+    assert_int_equal(sw_cursor_left(&c), 124);
+    free(in.data);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -213,6 +229,7 @@ int main(void)
         cmocka_unit_test(test_versions_compare_major_first),
         cmocka_unit_test(test_reserved_session_ids_are_all_zeros_and_all_ones),
         cmocka_unit_test(test_session_id_prints_as_its_bytes_in_order),
+        cmocka_unit_test(test_captured_expresslane_datagram),
         cmocka_unit_test(test_random_headers_survive_the_round_trip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
