@@ -234,7 +234,7 @@ struct sw_inside_packet {
 int sw_conn_send(struct sw_conn *conn, struct sw_inside_packet *packet, sw_time now);
 
 /** The answer to an authorise callback that said SW_EPENDING: 0 or SW_EDENIED. */
-void sw_conn_authorised(struct sw_conn *conn, int verdict, sw_time now);
+void sw_conn_authorised(struct sw_conn *conn, int answer, sw_time now);
 
 /** Client: the network changed (or a REJECT came in); ask the server at once whether it is still
  * there. */

@@ -79,7 +79,7 @@ static void put_piece(const struct pieces *pieces, unsigned i, struct sw_writer 
 
     sw_writer_u8(w, SW_FRAME_DATA);
     sw_writer_be16(w, (uint16_t)len);
-    sw_writer_claim(w, len, &out);
+    if (sw_writer_claim(w, len, &out) < 0) return;
     if (pieces->super)
         sw_segment_build(&pieces->segmenter, i, out);
     else
