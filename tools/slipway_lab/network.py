@@ -18,6 +18,7 @@ for relays, shaping and smaller MTUs:
 Clients and server also have IPv6 addresses on the outside: fd00:200::2 and fd00:200::1 and so on.
 """
 
+from .pki import Pki
 from .process import run
 
 SERVER_BACKEND = "10.0.0.1"
@@ -75,10 +76,11 @@ def _link(left, left_device, right, right_device, mtu):
 
 
 class Lab:
-    """run: the Run that all of it belongs to."""
+    """The hosts of one run, and the certificates and users they have in common."""
 
     def __init__(self, run_, clients=1, router=False, outside_mtu=1500):
         self.run = run_
+        self.pki = Pki(run_.directory)
         self.server = Host(run_, "server")
         self.remote = Host(run_, "remote")
         self.clients = [Host(run_, f"client{i or ''}") for i in range(clients)]

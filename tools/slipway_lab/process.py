@@ -67,6 +67,8 @@ def run(argv, namespace=None, timeout=30, check=True, **options):
 
 
 class Process:
+    started = []  # every one of this interpreter, in order
+
     def __init__(self, run_, name, argv, namespace=None, environment=None):
         """name: of the log file, in the run's directory; it must be new there."""
         self.name = name
@@ -79,6 +81,7 @@ class Process:
                                           start_new_session=True, preexec_fn=_die_with_parent)
         self.pid = self.popen.pid
         run_.add_process(self.pid)
+        Process.started.append(self)
 
     def log(self):
         return self.log_path.read_text(errors="replace")

@@ -67,6 +67,7 @@ class Program:
     """What server and client have in common."""
 
     binary = None
+    started = []  # every one of this interpreter, in order
 
     def __init__(self, lab, host, name, options, arguments=(), environment=None):
         """options: of the YAML file; one with value None is left out."""
@@ -80,6 +81,7 @@ class Program:
         self.process = Process(lab.run, self.name,
                                [program(self.binary), "--config-file", self.config, *arguments],
                                host.namespace, {"NO_COLOR": "1", **(environment or {})})
+        Program.started.append(self)
 
     @property
     def tun(self):
@@ -106,6 +108,9 @@ class Program:
         return run([program("slipwayctl"), *arguments, "--socket", self.control],
                    namespace=self.host.namespace, check=check)
 
+    def is_running(self):
+        return self.process.is_running()
+
     def stop(self):
         return self.process.stop()
 
@@ -116,14 +121,14 @@ class Program:
 class Server(Program):
     binary = "slipway-server"
 
-    def __init__(self, lab, pki, arguments=(), environment=None, **options):
-        certificate, key = pki.server
+    def __init__(self, lab, arguments=(), environment=None, **options):
+        certificate, key = lab.pki.server
         super().__init__(lab, lab.server, "server", {
             "mode": "udp",
             "bind_address": f"0.0.0.0:{PORT}",
             "server_cert": certificate,
             "server_key": key,
-            "user_db": pki.users,
+            "user_db": lab.pki.users,
             "tun_name": TUN,
             "ip_pool": POOL,
             "tun_ip": SERVER_INSIDE,
@@ -149,13 +154,13 @@ class Server(Program):
 class Client(Program):
     binary = "slipway-client"
 
-    def __init__(self, lab, pki, index=0, server=None, arguments=(), environment=None, **options):
+    def __init__(self, lab, index=0, server=None, arguments=(), environment=None, **options):
         """index: of the client host. server: "address:port" if not the lab's server."""
         super().__init__(lab, lab.clients[index], "client", {
             "server": server or f"{lab.server_address(index)}:{PORT}",
             "mode": "udp",
             "server_dn": SERVER_NAME,
-            "ca_cert": pki.ca,
+            "ca_cert": lab.pki.ca,
             "user": USER,
             "password": PASSWORD,
             "tun_name": TUN,
@@ -176,11 +181,11 @@ class Client(Program):
         self.host.ip("route", "replace", network.BACKEND_NETWORK, "dev", self.tun, *attributes)
 
 
-def tunnel(lab, pki, server=None, client=None, index=0):
+def tunnel(lab, server=None, client=None, index=0):
     """A server and a client that is Online. server, client: options beyond the usual ones."""
-    server = Server(lab, pki, **(server or {})).wait_ready()
+    server = Server(lab, **(server or {})).wait_ready()
     mode = server.options["mode"]
-    return server, Client(lab, pki, index=index, **{"mode": mode, **(client or {})}).wait_online()
+    return server, Client(lab, index=index, **{"mode": mode, **(client or {})}).wait_online()
 
 
 def wait_gone(lab, host, device, timeout=5):

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Configuration as a person meets it: mistakes are named, stock files load."""
+
+import pytest
+
+from slipway_lab import programs, traffic
+from slipway_lab.process import run
+
+
+def start(lab, binary, text, *arguments):
+    """Runs a program with this configuration file until it ends by itself."""
+    path = lab.run.directory / "bad.yaml"
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    path.write_text(text)
+    return path, run([programs.program(binary), "-c", path, *arguments], check=False, timeout=10,
+                     namespace=lab.server.namespace)
+
+
+BAD = (
+    ("slipway-server", "mode: udp\nbind_adress: 0.0.0.0:1\n", 2, ("bind_adress",)),
+    ("slipway-server", "mode: carrier-pigeon\n", 1, ("mode", "carrier-pigeon", "tcp", "udp")),
+    ("slipway-server", "\n\nip_pool: 10.0.0.0/33\n", 3, ("ip_pool", "10.0.0.0/33")),
+    ("slipway-server", "key_update_interval: 15\n", 1, ("key_update_interval", "15")),
+    ("slipway-server", "mode: udp\nmode: tcp\n", 2, ("mode",)),
+    ("slipway-server", "enable_pqc: maybe\n", 1, ("enable_pqc", "maybe")),
+    ("slipway-client", "mode: udp\noutside_mtu: 70000\n", 2, ("outside_mtu", "70000")),
+    ("slipway-client", "keepalive_interval: 0s\n", 1, ("keepalive_interval", "0s")),
+    ("slipway-client", "server: no-port\n", 1, ("server", "no-port")),
+)
+
+
+@pytest.mark.asan
+@pytest.mark.parametrize("binary, text, line, words", BAD,
+                         ids=[f"{b[0]}-{b[3][0]}-{i}" for i, b in enumerate(BAD)])
+def test_mistake_is_named_with_file_and_line(lab, binary, text, line, words):
+    path, done = start(lab, binary, text)
+    assert done.returncode == 1
+    messages = [m for m in done.stderr.splitlines() if f"{path}:{line}" in m]
+    assert messages, done.stderr + done.stdout
+    assert any(all(word in message for word in words) for message in messages), messages
+
+
+def test_no_configuration_file(lab):
+    for binary in ("slipway-server", "slipway-client"):
+        done = run([programs.program(binary)], check=False)
+        assert done.returncode == 2
+        assert "config" in done.stderr
+        missing = lab.run.directory / "missing.yaml"
+        done = run([programs.program(binary), "-c", missing], check=False)
+        assert done.returncode == 1
+        assert str(missing) in done.stderr
+
+
+@pytest.mark.parametrize("binary", ("slipway-server", "slipway-client", "slipwayctl"))
+def test_help_and_misuse(binary):
+    done = run([programs.program(binary), "--help"])
+    assert binary in done.stdout
+    done = run([programs.program(binary), "--no-such-flag"], check=False)
+    assert done.returncode == 2
+    assert "no-such-flag" in done.stderr
+
+
+def test_client_file_that_others_can_read_is_refused(lab):
+    path = lab.run.directory / "open.yaml"
+    path.write_text("server: 192.0.2.1:1\nuser: a\npassword: b\n")
+    path.chmod(0o644)
+    done = run([programs.program("slipway-client"), "-c", path], check=False)
+    assert done.returncode == 1
+    assert str(path) in done.stderr
+
+
+def test_command_line_wins_over_environment_over_file(lab):
+    server = programs.Server(lab, mode="tcp", bind_address="0.0.0.0:1000",
+                             arguments=("--bind-address", f"0.0.0.0:{programs.PORT}"),
+                             environment={"LW_SERVER_MODE": "udp",
+                                          "LW_SERVER_BIND_ADDRESS": "0.0.0.0:1001"})
+    server.wait_ready()
+    programs.Client(lab).wait_online()
+    traffic.ping(lab.client, count=1)
+
+
+def test_option_of_a_later_version_warns_once_and_runs(lab):
+    server, client = programs.tunnel(lab, {"enable_batch_receive": True},
+                                     {"enable_pmtud": True, "route_mode": "noexec"})
+    for program, option in ((server, "enable_batch_receive"), (client, "enable_pmtud")):
+        warnings = [line for line in program.process.log().splitlines()
+                    if option in line and "warn" in line.lower()]
+        assert len(warnings) == 1, program.process.log()
+
+
+def test_password_is_not_in_the_log(lab):
+    _, client = programs.tunnel(lab, {"log_level": "trace"}, {"log_level": "trace"})
+    for program in programs.Program.started[-2:]:
+        assert client.options["password"] not in program.process.log()

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who gets in, and what those read who do not."""
+
+import time
+
+import pytest
+
+from slipway_lab import programs, traffic
+from slipway_lab.pki import BCRYPT_USER, PASSWORD
+
+MODES = ("udp", "tcp")
+QUICK = 5  # seconds until a client that cannot get in has to be gone
+
+
+def ends_quickly(client, *words):
+    """The client ends with status 1 and says why in one of these words."""
+    assert client.process.wait_for_end(QUICK) == 1
+    log = client.process.log().lower()
+    assert any(word in log for word in words), f"none of {words} in\n{log}"
+
+
+@pytest.mark.asan
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("login", ({"password": "wrong"}, {"user": "nobody"}),
+                         ids=("wrong-password", "unknown-user"))
+def test_wrong_login_is_refused(lab, mode, login):
+    server = programs.Server(lab, mode=mode).wait_ready()
+    ends_quickly(programs.Client(lab, mode=mode, **login), "password", "denied", "refused")
+    server.wait_for_sessions(0)
+    assert server.metrics()["conn_rejected_access_denied"] == 1
+    programs.Client(lab, mode=mode).wait_online()
+
+
+@pytest.mark.asan
+@pytest.mark.parametrize("mode", MODES)
+def test_certificate_of_another_authority_is_refused(lab, mode):
+    server = programs.Server(lab, mode=mode).wait_ready()
+    ends_quickly(programs.Client(lab, mode=mode, ca_cert=lab.pki.other_ca), "certificate")
+    assert server.is_running()
+    assert server.metrics()["conn_online"] == 0
+
+
+@pytest.mark.asan
+@pytest.mark.parametrize("mode", MODES)
+def test_certificate_with_another_name_is_refused(lab, mode):
+    server = programs.Server(lab, mode=mode).wait_ready()
+    client = programs.Client(lab, mode=mode, server_dn="other.slipway.test")
+    ends_quickly(client, "other.slipway.test", "name")
+    assert server.metrics()["conn_online"] == 0
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_any_name_is_good_without_server_dn(lab, mode):
+    programs.tunnel(lab, {"mode": mode}, {"server_dn": None})
+    traffic.ping(lab.client, count=1)
+
+
+def test_bcrypt_user(lab):
+    programs.tunnel(lab, client={"user": BCRYPT_USER})
+    traffic.ping(lab.client, count=1)
+
+
+def test_password_from_the_environment(lab):
+    programs.Server(lab).wait_ready()
+    programs.Client(lab, password=None,
+                    environment={"LW_CLIENT_PASSWORD": PASSWORD}).wait_online()
+
+
+def test_nobody_listens_on_tcp(lab):
+    ends_quickly(programs.Client(lab, mode="tcp"), "refused")
+
+
+def test_silent_server_is_given_up(lab):
+    """DTLS repeats its hello for 12.7 s (docs/protocol/session.md §6)."""
+    began = time.monotonic()
+    client = programs.Client(lab, mode="udp")
+    assert client.process.wait_for_end(35) == 1
+    assert time.monotonic() - began > 2
+    assert client.process.log()
+
+
+def test_user_names_do_not_disturb_each_other(lab):
+    """A refused login beside a running session of the same host."""
+    server, client = programs.tunnel(lab)
+    ends_quickly(programs.Client(lab, password="wrong", tun_name="other0", route_mode="noexec"),
+                 "password", "denied", "refused")
+    assert client.state() == "Online"
+    server.wait_for_sessions(1)
+    traffic.ping(lab.client)

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ordinary traffic through the tunnel, in every way that two ends can agree on."""
+
+import pytest
+
+from slipway_lab import network, programs, traffic
+
+MEGABYTE = 1_000_000
+MODES = ("udp", "tcp")
+# (enable_pqc, keyshare): the group that has to come out, docs/protocol/session.md §5.3
+GROUPS = {
+    (False, "p521mlkem1024"): "SECP256R1",
+    (False, "x25519mlkem768"): "SECP256R1",
+    (True, "p521mlkem1024"): "SECP521R1MLKEM1024",
+    (True, "x25519mlkem768"): "X25519MLKEM768",
+}
+
+
+def spelled(name):
+    """Names of suites and groups without the marks that versions of the library differ in."""
+    return name.upper().replace("_", "").replace("-", "")
+
+
+@pytest.mark.asan
+@pytest.mark.parametrize("offload", (False, True), ids=("offload-off", "offload-on"))
+@pytest.mark.parametrize("mode", MODES)
+def test_ping_curl_iperf3_both_ways(lab, mode, offload):
+    programs.tunnel(lab, {"mode": mode, "enable_tun_offload": offload},
+                    {"enable_tun_offload": offload})
+    traffic.ping(lab.client)
+    traffic.ping(lab.client, size=1322)  # a packet of 1350 bytes, as large as they get
+    assert traffic.whoami(lab.client) == network.SERVER_BACKEND
+    traffic.download(lab.client, 8 * MEGABYTE)
+    traffic.upload(lab.run, lab.client, 8 * MEGABYTE)
+    for reverse in (False, True):
+        assert traffic.iperf3(lab, lab.client, reverse=reverse).bytes > MEGABYTE
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_upstream_steps(lab, mode):
+    """The steps of docs/offload.md A.12, offload on the server only; 2 s each, not 10."""
+    programs.tunnel(lab, {"mode": mode, "enable_tun_offload": True}, {"enable_tun_offload": False})
+    traffic.ping(lab.client, count=3)
+    assert traffic.whoami(lab.client).startswith("10.0.")
+    for reverse in (False, True):
+        for udp in (False, True):
+            result = traffic.iperf3(lab, lab.client, udp=udp, reverse=reverse, bitrate="10M",
+                                    tries=3)
+            assert result.bits_per_second > 9e6
+            assert result.lost_percent < 1
+
+
+@pytest.mark.parametrize("cipher, suite", (("aes256", "AES256GCM"), ("chacha20", "CHACHA20")))
+@pytest.mark.parametrize("mode", MODES)
+def test_cipher_is_the_one_the_client_asks_for(lab, mode, cipher, suite):
+    _, client = programs.tunnel(lab, {"mode": mode}, {"cipher": cipher})
+    assert suite in spelled(client.status()["cipher"])
+    traffic.ping(lab.client, count=1)
+    traffic.download(lab.client, 4 * MEGABYTE)
+
+
+@pytest.mark.asan
+@pytest.mark.parametrize("keyshare", ("p521mlkem1024", "x25519mlkem768"))
+@pytest.mark.parametrize("pqc", (False, True), ids=("pqc-off", "pqc-on"))
+@pytest.mark.parametrize("mode", MODES)
+def test_group_follows_key_share_and_server(lab, mode, pqc, keyshare):
+    server, client = programs.tunnel(lab, {"mode": mode, "enable_pqc": pqc},
+                                     {"keyshare": keyshare})
+    assert spelled(client.status()["group"]) == GROUPS[pqc, keyshare]
+    assert spelled(server.online()[0]["group"]) == GROUPS[pqc, keyshare]
+    traffic.ping(lab.client, count=1)
+
+
+@pytest.mark.asan
+@pytest.mark.parametrize("mode", MODES)
+def test_outside_over_ipv6(lab, mode):
+    port = programs.PORT
+    programs.tunnel(lab, {"mode": mode, "bind_address": f"[::]:{port}"},
+                    {"server": f"[{lab.server_address(family=6)}]:{port}"})
+    traffic.ping(lab.client, count=1)
+    traffic.download(lab.client, 8 * MEGABYTE)
+    traffic.upload(lab.run, lab.client, 2 * MEGABYTE)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_ipv4_client_of_an_ipv6_wildcard(lab, mode):
+    programs.tunnel(lab, {"mode": mode, "bind_address": f"[::]:{programs.PORT}"})
+    traffic.ping(lab.client, count=1)
+    traffic.download(lab.client, 4 * MEGABYTE)
+
+
+def test_rsa_certificate(lab):
+    certificate, key = lab.pki.rsa_server
+    programs.tunnel(lab, {"server_cert": certificate, "server_key": key})
+    traffic.ping(lab.client, count=1)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_pair_of_offload_settings_carries_payload_whole(lab, mode):
+    for server_offload, client_offload in ((None, None), (True, False), (False, True)):
+        server, client = programs.tunnel(lab, {"mode": mode, "enable_tun_offload": server_offload},
+                                         {"enable_tun_offload": client_offload})
+        traffic.download(lab.client, 8 * MEGABYTE)
+        traffic.upload(lab.run, lab.client, 8 * MEGABYTE)
+        assert client.stop() == 0
+        assert server.stop() == 0
