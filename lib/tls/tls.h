@@ -9,7 +9,7 @@
 
 #include <slipway/tls.h>
 
-#include "lib/wire/frame.h"
+#include "lib/base/span.h"
 
 /** Real bytes of DTLS 1.3 record overhead: 5 unified header, 1 content type, 16 tag
  * (docs/protocol/wire.md §8). */

@@ -11,6 +11,7 @@
 #include <slipway/types.h>
 
 #include "lib/base/cursor.h"
+#include "lib/base/span.h"
 
 enum sw_record_kind {
     SW_RECORD_PROTECTED, /**< unified header, or DTLS 1.2 header with an epoch above 0: only the
@@ -33,11 +34,8 @@ enum sw_hello_type {
 struct sw_record {
     enum sw_record_kind kind;
     enum sw_hello_type hello; /**< HANDSHAKE: what its fragments are of */
-    struct sw_span_bytes {
-        const uint8_t *data;
-        size_t len;
-    } raw,    /**< header and body */
-        body; /**< what follows the header, as far as the record's length is known; else empty */
+    struct sw_span raw;       /**< header and body */
+    struct sw_span body; /**< behind the header, where the record's length is known; else empty */
 };
 
 /**

@@ -10,6 +10,7 @@
 #include <slipway/types.h>
 
 #include "lib/base/cursor.h"
+#include "lib/base/span.h"
 
 enum sw_frame_kind {
     SW_FRAME_NOOP = 1,
@@ -48,12 +49,6 @@ enum sw_auth_method {
 #define SW_AUTH_CUSTOM_MAX          1347
 #define SW_SERVER_CONFIG_MAX        1348
 #define SW_EXPRESSLANE_KEY_LEN      32
-
-/** Bytes inside somebody else's buffer. */
-struct sw_span {
-    const uint8_t *data;
-    size_t len;
-};
 
 struct sw_frame_ping {
     uint16_t id;
