@@ -12,11 +12,14 @@
 #include <netinet/in.h>
 #include <slipway/types.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
 struct sw_option;
+struct sw_option_load;
+struct sw_option_site;
 struct sw_yaml;
 
 /** A switch that the program may decide itself. */
@@ -65,6 +68,7 @@ void sw_why(struct sw_why *why, const char *format, ...) __attribute__((format(p
 struct sw_option_type {
     const char *noun;     /**< "size", "duration": what a value is called in messages */
     const char *expected; /**< what to write, with an example */
+    const char *meta;     /**< stands for the value in --help, unless the option names its own */
     size_t size;          /**< of the field in the config struct */
     bool is_switch;       /**< on the command line the bare flag means true */
 
@@ -72,10 +76,9 @@ struct sw_option_type {
      * or SW_ENOMEM. */
     int (*parse)(const struct sw_option *option, const char *text, void *field, struct sw_why *why);
 
-    /** The same for a YAML list or map; NULL: only scalars. *line is set when an error is deeper.
-     */
-    int (*parse_node)(const struct sw_option *option, const struct sw_yaml *node, void *field,
-                      struct sw_why *why, int *line);
+    /** The same for a YAML list or map, reporting by itself; NULL: only scalars. */
+    int (*parse_node)(struct sw_option_load *load, const struct sw_option *option,
+                      const struct sw_yaml *node, const struct sw_option_site *site, void *field);
 
     /** Prints the value in the form that parse() reads; nothing for "unset". */
     void (*print)(const struct sw_option *option, const void *field, FILE *out);
@@ -101,7 +104,20 @@ extern const struct sw_option_type sw_type_server;   /* struct sw_host_port */
 extern const struct sw_option_type sw_type_ca;       /* struct sw_ca_cert */
 extern const struct sw_option_type sw_type_ip_map;   /* struct sw_ip_map */
 
+/** Reads a whole number: decimal without leading zeros, 0x, 0o or 0b, "_" between digits. */
+int sw_integer_parse(const char *text, uint64_t *value);
+
+/** Reads "10.125.0.0/16"; host bits are cleared. 0 or SW_EINVAL. */
+int sw_ipv4_net_parse(const char *text, struct sw_ipv4_net *net);
+void sw_ipv4_net_print(const struct sw_ipv4_net *net, FILE *out);
+
 /** Reads the file of an ip_map that was given as a path. Errors as sw_option_type.parse. */
 int sw_ip_map_read(struct sw_ip_map *map, struct sw_why *why);
+
+/**
+ * Reads the file of a CA that was given as a path into pem; nothing to do if the text was given.
+ * Errors as sw_option_type.parse.
+ */
+int sw_ca_cert_read(struct sw_ca_cert *ca, struct sw_why *why);
 
 #endif

@@ -12,7 +12,6 @@
  * report.
  */
 
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,8 +32,11 @@ enum {
 struct sw_option_word {
     const char *word;
     int value;
-    bool later; /**< accepted, but the program falls back to something else and warns */
+    const char *instead; /**< not NULL: not available yet; what happens instead */
 };
+
+/** The words of enum sw_log_level. */
+extern const struct sw_option_word sw_log_level_words[];
 
 struct sw_option {
     const char *name; /**< YAML key; --name-with-dashes; PREFIX_NAME */
@@ -87,6 +89,9 @@ struct sw_option_set {
 
     /** Rules between options; reports through sw_option_error() and sw_option_warn(). */
     void (*check)(struct sw_option_load *load, void *config);
+
+    /** Looks at the files that the options name, after check() found nothing wrong. */
+    void (*files)(struct sw_option_load *load, void *config);
 };
 
 /**
@@ -98,6 +103,13 @@ struct sw_option_set {
  */
 int sw_options_load(const struct sw_option_set *set, int argc, char *const *argv,
                     char *const *environment, void *config, struct sw_config_report *report);
+
+/**
+ * The same from YAML text alone: no command line, no environment, and files are not looked at. name
+ * stands for the file in messages.
+ */
+int sw_options_load_text(const struct sw_option_set *set, const char *name, const char *bytes,
+                         size_t len, void *config, struct sw_config_report *report);
 
 /** Frees every field of the config struct that the table describes. */
 void sw_options_free(const struct sw_option_set *set, void *config);
@@ -114,6 +126,10 @@ void sw_option_error(struct sw_option_load *load, const char *name, const char *
     __attribute__((format(printf, 3, 4)));
 void sw_option_warn(struct sw_option_load *load, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/** For files(): reports what is wrong with the owner or mode of the file that the option names. */
+void sw_option_check_path(struct sw_option_load *load, const char *name, const char *path,
+                          bool owner_only);
 
 /** The effective configuration, one "name: value" line per option, secrets as their length. */
 void sw_options_print(const struct sw_option_set *set, const void *config,

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Every option of slipway-server, once: its key, type, default, limits and meaning. Names and
+ * defaults are those that existing Lightway configuration files use. An option whose feature is not
+ * there yet is in the table all the same, marked SW_OPTION_LATER, so that such files load and their
+ * values are checked.
+ */
+#include "server/server_options.h"
+
+#include <slipway/error.h>
+#include <string.h>
+
+#define AT(field) offsetof(struct sw_server_config, field)
+
+static const struct sw_option_word modes[] = {
+    {"tcp", SW_STREAM, NULL},
+    {"udp", SW_DATAGRAM, NULL},
+    {0},
+};
+
+static const struct sw_option_word log_formats[] = {
+    {"full", SW_LOG_FULL, NULL},
+    {"compact", SW_LOG_COMPACT, "full is used"},
+    {"pretty", SW_LOG_PRETTY, "full is used"},
+    {"json", SW_LOG_JSON, NULL},
+    {0},
+};
+
+static const struct sw_option options[] = {
+    {
+        .name = "config_file",
+        .flag = 'c',
+        .flags = SW_OPTION_CLI_ONLY,
+        .type = &sw_type_path,
+        .offset = AT(config_file),
+        .group = "Configuration",
+        .help = "The configuration file, required. Only root and the user that runs the server may "
+                "be able to change it.",
+    },
+    {
+        .name = "accept_unknowns",
+        .flag = 'a',
+        .type = &sw_type_bool,
+        .offset = AT(accept_unknowns),
+        .initial = "false",
+        .group = "Configuration",
+        .help = "Go on when the file or the environment has options that do not exist, with one "
+                "warning that lists them, instead of refusing to start.",
+    },
+
+    {
+        .name = "mode",
+        .flag = 'm',
+        .type = &sw_type_enum,
+        .words = modes,
+        .offset = AT(mode),
+        .initial = "tcp",
+        .group = "Transport",
+        .help = "What clients connect with: udp for DTLS 1.3, tcp for TLS 1.3. One server serves "
+                "one of them.",
+    },
+    {
+        .name = "bind_address",
+        .type = &sw_type_sockaddr,
+        .offset = AT(bind_address),
+        .initial = "0.0.0.0:27690",
+        .group = "Transport",
+        .help = "Address and port to listen on, numeric, [v6]:port for IPv6.",
+    },
+    {
+        .name = "udp_buffer_size",
+        .type = &sw_type_size,
+        .offset = AT(udp_buffer_size),
+        .initial = "15MiB",
+        .min = 1,
+        .max = 1 << 30,
+        .group = "Transport",
+        .help = "Send and receive buffer of the UDP socket. When the kernel grants less, a warning "
+                "says which sysctl to raise.",
+    },
+    {
+        .name = "proxy_protocol",
+        .flags = SW_OPTION_LATER,
+        .type = &sw_type_bool,
+        .offset = AT(proxy_protocol),
+        .initial = "false",
+        .group = "Transport",
+        .help = "Expect a PROXY protocol header in front of every TCP connection. Needs mode tcp.",
+    },
+    {
+        .name = "enable_batch_receive",
+        .flags = SW_OPTION_LATER,
+        .type = &sw_type_bool,
+        .offset = AT(enable_batch_receive),
+        .initial = "false",
+        .group = "Transport",
+        .help = "Receive several UDP datagrams per system call.",
+    },
+    {
+        .name = "enable_batch_send",
+        .flags = SW_OPTION_LATER,
+        .type = &sw_type_bool,
+        .offset = AT(enable_batch_send),
+        .initial = "false",
+        .group = "Transport",
+        .help = "Send several UDP datagrams per system call. With TUN offload that happens anyway.",
+    },
+
+    {
+        .name = "server_cert",
+        .type = &sw_type_path,
+        .offset = AT(server_cert),
+        .initial = "./server.crt",
+        .group = "TLS",
+        .help = "Certificate of the server, or chain with the server's first, in PEM form.",
+    },
+    {
+        .name = "server_key",
+        .type = &sw_type_path,
+        .offset = AT(server_key),
+        .initial = "./server.key",
+        .group = "TLS",
+        .help = "Private key in PEM form. Nobody but its owner may be able to read it.",
+    },
+    {
+        .name = "enable_pqc",
+        .type = &sw_type_bool,
+        .offset = AT(enable_pqc),
+        .initial = "false",
+        .group = "TLS",
+        .help = "Offer key exchange that quantum computers cannot break (hybrids with ML-KEM).",
+    },
+    {
+        .name = "key_update_interval",
+        .flags = SW_OPTION_LATER,
+        .type = &sw_type_duration,
+        .offset = AT(key_update_interval),
+        .initial = "15m",
+        .group = "TLS",
+        .help = "How often the keys of a session are replaced; 0 for never.",
+    },
+    {
+        .name = "tls_debug",
+        .flags = SW_OPTION_LATER,
+        .type = &sw_type_bool,
+        .offset = AT(tls_debug),
+        .initial = "false",
+        .group = "TLS",
+        .help = "Log what the TLS library does.",
+    },
+
+    {
+        .name = "user_db",
+        .flags = SW_OPTION_OPTIONAL,
+        .type = &sw_type_path,
+        .offset = AT(user_db),
+        .group = "Authentication",
+        .help = "File of users, one name:hash per line as htpasswd -B writes it (bcrypt and the "
+                "other schemes of crypt(5)). Nobody but its owner may be able to read it. This or "
+                "token_rsa_pub_key_pem is required.",
+    },
+    {
+        .name = "token_rsa_pub_key_pem",
+        .flags = SW_OPTION_OPTIONAL | SW_OPTION_LATER,
+        .type = &sw_type_path,
+        .offset = AT(token_rsa_pub_key_pem),
+        .group = "Authentication",
+        .help = "RSA public key in PEM form: clients that log in with a JSON web token signed with "
+                "RS256 by its owner are let in.",
+    },
+
+    {
+        .name = "tun_name",
+        .flags = SW_OPTION_OPTIONAL,
+        .type = &sw_type_device,
+        .offset = AT(tun_name),
+        .group = "Tunnel",
+        .help = "TUN device. One that exists is attached to, brought up and else left as it is; "
+                "one that does not is made with an MTU of 1350, tun_ip and a route for ip_pool. "
+                "Unset, the kernel chooses a name.",
+    },
+    {
+        .name = "ip_pool",
+        .type = &sw_type_ipv4_net,
+        .offset = AT(ip_pool),
+        .initial = "10.125.0.0/16",
+        .group = "Tunnel",
+        .help = "Inside addresses for clients, one per connection.",
+    },
+    {
+        .name = "randomize_ippool",
+        .flags = SW_OPTION_LATER,
+        .type = &sw_type_bool,
+        .offset = AT(randomize_ippool),
+        .initial = "true",
+        .group = "Tunnel",
+        .help = "Hand out inside addresses in random order.",
+    },
+    {
+        .name = "ip_map",
+        .flags = SW_OPTION_OPTIONAL | SW_OPTION_LATER,
+        .type = &sw_type_ip_map,
+        .offset = AT(ip_map),
+        .group = "Tunnel",
+        .help = "Parts of ip_pool that are kept for the clients of one address of the server: in "
+                "the file a "
+                "map of address to network, or everywhere the path of a YAML file with that map.",
+    },
+    {
+        .name = "tun_ip",
+        .flags = SW_OPTION_OPTIONAL,
+        .type = &sw_type_ipv4,
+        .offset = AT(tun_ip),
+        .group = "Tunnel",
+        .help = "The server's own address in the tunnel; never given to a client.",
+    },
+    {
+        .name = "lightway_server_ip",
+        .type = &sw_type_ipv4,
+        .offset = AT(lightway_server_ip),
+        .initial = "10.125.0.6",
+        .group = "Tunnel",
+        .help = "The address that clients are told the server has.",
+    },
+    {
+        .name = "lightway_client_ip",
+        .type = &sw_type_ipv4,
+        .offset = AT(lightway_client_ip),
+        .initial = "10.125.0.5",
+        .group = "Tunnel",
+        .help = "The address that clients are told they have: the same for all of them, translated "
+                "to the one from ip_pool by the server.",
+    },
+    {
+        .name = "lightway_dns_ip",
+        .type = &sw_type_ipv4,
+        .offset = AT(lightway_dns_ip),
+        .initial = "10.125.0.1",
+        .group = "Tunnel",
+        .help = "The address that clients are told to ask for names. Something behind it has to "
+                "answer; the server does not.",
+    },
+    {
+        .name = "enable_tun_offload",
+        .type = &sw_type_tristate,
+        .offset = AT(enable_tun_offload),
+        .initial = "auto",
+        .group = "Tunnel",
+        .help = "Take superpackets of up to 64 KiB from the kernel, and send the datagrams of each "
+                "with one system call. auto: where the kernel can; true: or refuse to start; "
+                "false: off.",
+    },
+    {
+        .name = "enable_tun_iouring",
+        .flags = SW_OPTION_LATER,
+        .type = &sw_type_bool,
+        .offset = AT(enable_tun_iouring),
+        .initial = "false",
+        .group = "Tunnel",
+        .help = "Read and write the TUN device through io_uring.",
+    },
+    {
+        .name = "iouring_entry_count",
+        .flags = SW_OPTION_LATER,
+        .type = &sw_type_u32,
+        .offset = AT(iouring_entry_count),
+        .initial = "1024",
+        .min = 1,
+        .max = 32768,
+        .group = "Tunnel",
+        .help = "Entries of the io_uring.",
+    },
+    {
+        .name = "iouring_sqpoll_idle_time",
+        .flags = SW_OPTION_LATER,
+        .type = &sw_type_duration,
+        .offset = AT(iouring_sqpoll_idle_time),
+        .initial = "100ms",
+        .group = "Tunnel",
+        .help =
+            "How long the kernel's io_uring thread polls before it sleeps; 0 for no such thread.",
+    },
+
+    {
+        .name = "enable_expresslane",
+        .flags = SW_OPTION_LATER,
+        .type = &sw_type_bool,
+        .offset = AT(enable_expresslane),
+        .initial = "false",
+        .group = "Sessions",
+        .help = "Carry data as AES-256-GCM datagrams beside DTLS with clients that can. Needs mode "
+                "udp.",
+    },
+    {
+        .name = "expresslane_keys_rotation_interval",
+        .flags = SW_OPTION_LATER,
+        .type = &sw_type_duration,
+        .offset = AT(expresslane_keys_rotation_interval),
+        .initial = "15m",
+        .min = 1,
+        .group = "Sessions",
+        .help = "How often Expresslane keys are replaced.",
+    },
+    {
+        .name = "connection_age_expiration_interval",
+        .type = &sw_type_duration,
+        .offset = AT(connection_age_expiration_interval),
+        .initial = "1m",
+        .min = 1,
+        .group = "Sessions",
+        .help = "How often idle connections are looked for.",
+    },
+
+    {
+        .name = "log_level",
+        .type = &sw_type_enum,
+        .words = sw_log_level_words,
+        .offset = AT(log_level),
+        .initial = "info",
+        .group = "Operation",
+        .help = "The least important events to log.",
+    },
+    {
+        .name = "log_format",
+        .type = &sw_type_enum,
+        .words = log_formats,
+        .offset = AT(log_format),
+        .initial = "full",
+        .group = "Operation",
+        .help = "Form of the log on standard output: full for people, json for programs, one line "
+                "per event.",
+    },
+    {
+        .name = "statistics_reporting_interval",
+        .type = &sw_type_duration,
+        .offset = AT(statistics_reporting_interval),
+        .initial = "30s",
+        .min = 1,
+        .group = "Operation",
+        .help = "How often session statistics are logged.",
+    },
+    {
+        .name = "control_socket",
+        .flags = SW_OPTION_OPTIONAL,
+        .type = &sw_type_path,
+        .offset = AT(control_socket),
+        .initial = "/run/slipway/server-%i.sock",
+        .group = "Operation",
+        .help =
+            "Unix socket on which slipwayctl(1) asks for status and metrics; only the user that "
+            "runs the server can use it. %i stands for the name of the TUN device. Empty for none.",
+    },
+};
+
+static const struct sw_option_retired retired[] = {
+    {"bind_attempts", "it no longer exists; remove it"},
+    {0},
+};
+
+static void check(struct sw_option_load *load, void *all)
+{
+    struct sw_server_config *config = all;
+
+    config->control_socket_explicit = sw_option_given(load, "control_socket");
+    if (config->enable_expresslane && config->mode != SW_DATAGRAM)
+        sw_option_error(load, "enable_expresslane",
+                        "needs mode udp; set mode: udp, or remove enable_expresslane");
+    if (config->proxy_protocol && config->mode != SW_STREAM)
+        sw_option_error(load, "proxy_protocol",
+                        "needs mode tcp; set mode: tcp, or remove proxy_protocol");
+    if (config->user_db == NULL && config->token_rsa_pub_key_pem == NULL)
+        sw_option_error(load, "user_db",
+                        "nobody could log in; set user_db to a file made with htpasswd -B");
+}
+
+static void files(struct sw_option_load *load, void *all)
+{
+    struct sw_server_config *config = all;
+    struct sw_why why;
+
+    sw_option_check_path(load, "server_cert", config->server_cert, false);
+    sw_option_check_path(load, "server_key", config->server_key, true);
+    if (config->user_db != NULL) sw_option_check_path(load, "user_db", config->user_db, true);
+    if (sw_ip_map_read(&config->ip_map, &why) < 0)
+        sw_option_error(load, "ip_map", "%s: %s", config->ip_map.path, why.text);
+}
+
+const struct sw_option_set sw_server_options = {
+    .program = "slipway-server",
+    .summary = "Lightway VPN server",
+    .env_prefix = "LW_SERVER_",
+    .options = options,
+    .n = sizeof options / sizeof options[0],
+    .retired = retired,
+    .config_size = sizeof(struct sw_server_config),
+    .check = check,
+    .files = files,
+};
+
+int sw_server_config_load(int argc, char *const *argv, char *const *environment,
+                          struct sw_server_config *config, struct sw_config_report *report)
+{
+    return sw_options_load(&sw_server_options, argc, argv, environment, config, report);
+}
+
+void sw_server_config_free(struct sw_server_config *config)
+{
+    sw_options_free(&sw_server_options, config);
+}
