@@ -88,7 +88,7 @@ static bool chunk_takes(const struct sw_batch_chunk *chunk, const struct sw_path
 void sw_batch_commit(struct sw_batch *batch, const struct sw_path *path, size_t len,
                      size_t max_stride)
 {
-    assert(len > 0 && len <= batch->reserved);
+    assert(batch->chunks != NULL && len > 0 && len <= batch->reserved);
     bool alone = batch->max_segments == 1 || (max_stride != 0 && len > max_stride);
     struct sw_batch_chunk *last = batch->count > 0 ? &batch->chunks[batch->count - 1] : NULL;
 
