@@ -56,7 +56,7 @@ struct peer_limit {
 struct sw_udp_sender {
     const struct sw_udp *udp;
     unsigned max_messages;
-    struct sw_udp_send_counters counters;
+    struct sw_udp_send_counters *counters;
 
     /* Position: chunks before chunk are done, and so are the first datagram ones of it. */
     unsigned chunk, datagram;
@@ -74,11 +74,14 @@ struct sw_udp_sender {
     union send_control control[SW_UDP_SEND_MESSAGES];
 };
 
-struct sw_udp_sender *sw_udp_sender_new(const struct sw_udp *udp, unsigned max_messages)
+struct sw_udp_sender *sw_udp_sender_new(const struct sw_udp *udp,
+                                        struct sw_udp_send_counters *counters,
+                                        unsigned max_messages)
 {
     struct sw_udp_sender *sender = calloc(1, sizeof *sender);
     if (sender == NULL) return NULL;
     sender->udp = udp;
+    sender->counters = counters;
     sender->max_messages = max_messages;
     for (unsigned i = 0; i < SW_UDP_SEND_MESSAGES; i++) {
         sender->messages[i].msg_hdr.msg_iov = &sender->iov[i];
@@ -90,11 +93,6 @@ struct sw_udp_sender *sw_udp_sender_new(const struct sw_udp *udp, unsigned max_m
 void sw_udp_sender_free(struct sw_udp_sender *sender)
 {
     free(sender);
-}
-
-const struct sw_udp_send_counters *sw_udp_sender_counters(const struct sw_udp_sender *sender)
-{
-    return &sender->counters;
 }
 
 /* --- what may go with UDP_SEGMENT --------------------------------------------------------------*/
@@ -131,7 +129,7 @@ static void limit_peer(struct sw_udp_sender *sender, const struct sw_batch_chunk
     }
     *limit = (struct peer_limit){chunk->path.remote, (uint16_t)(chunk->stride - 1),
                                  now + PEER_LIMIT_KEPT};
-    sender->counters.gso_peer_limited++;
+    sender->counters->gso_peer_limited++;
 }
 
 static bool may_segment(struct sw_udp_sender *sender, const struct sw_batch_chunk *chunk)
@@ -157,7 +155,7 @@ static void learn(struct sw_udp_sender *sender, const struct sw_batch_chunk *chu
                     sw_address_host_text(&chunk->path.remote, text), chunk->stride);
     } else {
         sender->gso_off_until = now + GSO_RETRY_AFTER;
-        sender->counters.gso_latched++;
+        sender->counters->gso_latched++;
         sw_log_warn("the kernel refuses UDP_SEGMENT here (%s): datagrams go singly, next try in "
                     "%u minutes",
                     strerror(sender->suspect), (unsigned)(GSO_RETRY_AFTER / SW_MINUTE));
@@ -270,12 +268,12 @@ static void move_past(struct sw_udp_sender *sender, const struct sw_batch *batch
 static void count_sent(struct sw_udp_sender *sender, const struct sw_batch_chunk *chunk,
                        const struct piece *piece)
 {
-    sender->counters.messages++;
-    sender->counters.datagrams += piece->count;
-    sender->counters.bytes += piece_len(chunk, piece);
+    sender->counters->messages++;
+    sender->counters->datagrams += piece->count;
+    sender->counters->bytes += piece_len(chunk, piece);
     if (piece->count > 1) {
-        sender->counters.gso_messages++;
-        sender->counters.gso_datagrams += piece->count;
+        sender->counters->gso_messages++;
+        sender->counters->gso_datagrams += piece->count;
     }
 }
 
@@ -294,7 +292,7 @@ static void count_dropped(struct sw_udp_sender *sender, int error, unsigned data
     enum sw_udp_drop reason = SW_UDP_DROP_OTHER;
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
         if (table[i].error == error) reason = table[i].reason;
-    sender->counters.dropped[reason] += datagrams;
+    sender->counters->dropped[reason] += datagrams;
     sw_log_rate(SW_LOG_DEBUG, "%u datagrams not sent: %s", datagrams, strerror(error));
 }
 
@@ -303,7 +301,7 @@ static void handle_refusal(struct sw_udp_sender *sender, const struct sw_batch *
 {
     struct piece piece = sender->pieces[0];
     if (piece.count > 1 && segmenting_may_cause(error)) {
-        sender->counters.gso_send_failed++;
+        sender->counters->gso_send_failed++;
         sender->singly = true;
         sender->suspect = error;
         return;
@@ -320,11 +318,11 @@ int sw_udp_sender_flush(struct sw_udp_sender *sender, struct sw_batch *batch, sw
     while (sender->chunk < batch->count) {
         unsigned n = build(sender, batch);
         int sent = sender->udp->sys->sendmmsg(sender->udp->fd, sender->messages, n, MSG_DONTWAIT);
-        sender->counters.calls++;
+        sender->counters->calls++;
         if (sent < 0) {
             if (errno == EINTR) continue;
             if (errno == EAGAIN || errno == EWOULDBLOCK) {
-                sender->counters.blocked++;
+                sender->counters->blocked++;
                 return SW_EAGAIN;
             }
             handle_refusal(sender, batch, errno);

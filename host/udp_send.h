@@ -38,10 +38,12 @@ struct sw_udp_send_counters {
 struct sw_udp_sender;
 
 /**
- * Sends through udp, which must outlive it. max_messages: per call, 1..SW_UDP_SEND_MESSAGES. NULL:
- * out of memory.
+ * Sends through udp and counts in counters, both of which must outlive it. max_messages: per call,
+ * 1..SW_UDP_SEND_MESSAGES. NULL: out of memory.
  */
-struct sw_udp_sender *sw_udp_sender_new(const struct sw_udp *udp, unsigned max_messages);
+struct sw_udp_sender *sw_udp_sender_new(const struct sw_udp *udp,
+                                        struct sw_udp_send_counters *counters,
+                                        unsigned max_messages);
 void sw_udp_sender_free(struct sw_udp_sender *sender);
 
 /**
@@ -51,7 +53,5 @@ void sw_udp_sender_free(struct sw_udp_sender *sender);
  * is counted and dropped, or sent as single datagrams where only UDP_SEGMENT was the trouble.
  */
 int sw_udp_sender_flush(struct sw_udp_sender *sender, struct sw_batch *batch, sw_time now);
-
-const struct sw_udp_send_counters *sw_udp_sender_counters(const struct sw_udp_sender *sender);
 
 #endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef SW_HOST_WORKER_INTERNAL_H
+#define SW_HOST_WORKER_INTERNAL_H
+
+/* What the files of the worker share: worker.c (life), worker_path.c (packets). */
+
+#include "host/worker.h"
+
+/** Room behind the longest packet, so that reading in vectors past its end stays in bounds. */
+#define SW_INSIDE_TAIL 64
+
+struct sw_worker {
+    struct sw_worker_config config;
+    uv_loop_t loop;
+    uv_prepare_t prepare;
+    uv_timer_t timer;
+    sw_time timer_at; /* when the timer fires; SW_NEVER: not armed */
+    struct sw_worker_counters counters;
+
+    struct sw_engine *engine;
+    struct sw_engine_counters past; /* sums of engines that are gone */
+    struct sw_metrics *metrics;     /* NULL: none */
+    struct sw_batch *batch;
+    struct sw_streams *streams;
+
+    struct sw_udp udp;
+    struct sw_udp_sender *sender;
+    struct sw_udp_send_counters send_counters;
+    uv_poll_t *udp_poll;
+    bool udp_open;
+    bool blocked; /* the socket is full and the batch waits */
+
+    struct sw_tun tun;
+    uv_poll_t *tun_poll;
+    bool tun_open;
+    bool paused; /* the TUN is not read: blocked, or a packet is held */
+    sw_time now; /* of the datagrams being received */
+
+    /* The inside packet under way; held: it waits for room. */
+    struct sw_inside_packet packet;
+    struct sw_conn *held;
+    uint8_t inside[SW_TUN_PACKET_MAX + SW_INSIDE_TAIL];
+};
+
+/** Polls what the present state needs. */
+void sw_worker_watch_udp(struct sw_worker *worker);
+void sw_worker_watch_tun(struct sw_worker *worker);
+
+/** The end of every wake-up: everything out, then resume or pause. */
+void sw_worker_finish_wakeup(struct sw_worker *worker);
+
+/** Sends the batch; on SW_EAGAIN notes that the socket is blocked. */
+int sw_worker_send_batch(struct sw_worker *worker);
+
+/** Drops the held packet if it is for conn, which closes. */
+void sw_worker_forget(struct sw_worker *worker, struct sw_conn *conn);
+
+#endif
