@@ -168,7 +168,7 @@ static void print_servers(const struct sw_option *option, const void *field, FIL
 }
 
 const struct sw_option_type sw_type_client_servers = {
-    .noun = "list of servers",
+    .noun = "a list of servers",
     .expected = "a list of maps, each with server: HOST:PORT",
     .meta = "LIST",
     .size = sizeof(struct sw_client_servers),

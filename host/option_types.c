@@ -31,7 +31,7 @@ void sw_why(struct sw_why *why, const char *format, ...)
 /* The value is no such thing at all. */
 static int not_a(const struct sw_option *option, struct sw_why *why)
 {
-    sw_why(why, "is not a %s; expected %s", option->type->noun, option->type->expected);
+    sw_why(why, "is not %s; expected %s", option->type->noun, option->type->expected);
     return SW_EINVAL;
 }
 
@@ -55,7 +55,7 @@ static void print_bool(const struct sw_option *option, const void *field, FILE *
 }
 
 const struct sw_option_type sw_type_bool = {
-    .noun = "switch",
+    .noun = "a switch",
     .expected = "true or false",
     .size = sizeof(bool),
     .is_switch = true,
@@ -86,7 +86,7 @@ static void print_tristate(const struct sw_option *option, const void *field, FI
 }
 
 const struct sw_option_type sw_type_tristate = {
-    .noun = "switch",
+    .noun = "a switch",
     .expected = "true, false or auto",
     .size = sizeof(enum sw_tristate),
     .is_switch = true,
@@ -156,7 +156,7 @@ static void print_u32(const struct sw_option *option, const void *field, FILE *o
 }
 
 const struct sw_option_type sw_type_u32 = {
-    .noun = "whole number",
+    .noun = "a whole number",
     .expected = "a whole number",
     .meta = "NUMBER",
     .size = sizeof(uint32_t),
@@ -187,7 +187,7 @@ static void print_duration(const struct sw_option *option, const void *field, FI
 }
 
 const struct sw_option_type sw_type_duration = {
-    .noun = "duration",
+    .noun = "a duration",
     .expected = "numbers with units, e.g. 10s, 1m 30s or 100ms",
     .meta = "DURATION",
     .size = sizeof(sw_time),
@@ -219,7 +219,7 @@ static void print_size(const struct sw_option *option, const void *field, FILE *
 }
 
 const struct sw_option_type sw_type_size = {
-    .noun = "size",
+    .noun = "a size",
     .expected = "a number of bytes or a number with unit, e.g. 15MiB",
     .meta = "SIZE",
     .size = sizeof(uint64_t),
@@ -265,7 +265,7 @@ static void print_enum(const struct sw_option *option, const void *field, FILE *
 _Static_assert(sizeof(enum sw_tristate) == sizeof(int), "enum fields are written through int");
 
 const struct sw_option_type sw_type_enum = {
-    .noun = "word of the list",
+    .noun = "a word of the list",
     .expected = "one of the words that --help lists",
     .size = sizeof(int),
     .parse = parse_enum,
@@ -345,7 +345,7 @@ static int parse_path(const struct sw_option *option, const char *text, void *fi
 }
 
 const struct sw_option_type sw_type_path = {
-    .noun = "path",
+    .noun = "a path",
     .expected = "the path of a file",
     .meta = "FILE",
     .size = sizeof(char *),
@@ -378,7 +378,7 @@ static int parse_device(const struct sw_option *option, const char *text, void *
 }
 
 const struct sw_option_type sw_type_device = {
-    .noun = "device name",
+    .noun = "a device name",
     .expected = "1 to 15 characters without spaces, / and :",
     .meta = "NAME",
     .size = sizeof(char *),

@@ -66,7 +66,7 @@ struct sw_why {
 void sw_why(struct sw_why *why, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 struct sw_option_type {
-    const char *noun;     /**< "size", "duration": what a value is called in messages */
+    const char *noun;     /**< "a size", "an IPv4 address": what a value is in messages */
     const char *expected; /**< what to write, with an example */
     const char *meta;     /**< stands for the value in --help, unless the option names its own */
     size_t size;          /**< of the field in the config struct */

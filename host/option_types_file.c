@@ -70,7 +70,7 @@ static void print_ca(const struct sw_option *option, const void *field, FILE *ou
 }
 
 const struct sw_option_type sw_type_ca = {
-    .noun = "certificate",
+    .noun = "a certificate",
     .expected = "the path of a PEM file, or the PEM text itself",
     .meta = "FILE|PEM",
     .size = sizeof(struct sw_ca_cert),
@@ -218,7 +218,7 @@ static void print_ip_map(const struct sw_option *option, const void *field, FILE
 }
 
 const struct sw_option_type sw_type_ip_map = {
-    .noun = "address map",
+    .noun = "an address map",
     .expected = "the path of a file, or in the configuration file a map of address to network",
     .meta = "FILE",
     .size = sizeof(struct sw_ip_map),

@@ -14,7 +14,7 @@
 
 static int not_a(const struct sw_option *option, struct sw_why *why)
 {
-    sw_why(why, "is not a %s; expected %s", option->type->noun, option->type->expected);
+    sw_why(why, "is not %s; expected %s", option->type->noun, option->type->expected);
     return SW_EINVAL;
 }
 
@@ -45,7 +45,7 @@ static void print_ipv4(const struct sw_option *option, const void *field, FILE *
 }
 
 const struct sw_option_type sw_type_ipv4 = {
-    .noun = "IPv4 address",
+    .noun = "an IPv4 address",
     .expected = "four numbers with dots, e.g. 10.125.0.1",
     .meta = "IPV4",
     .size = sizeof(struct in_addr),
@@ -112,7 +112,7 @@ static void print_ipv4_net(const struct sw_option *option, const void *field, FI
 }
 
 const struct sw_option_type sw_type_ipv4_net = {
-    .noun = "IPv4 network",
+    .noun = "an IPv4 network",
     .expected = "an address and a prefix length, e.g. 10.125.0.0/16",
     .meta = "NETWORK",
     .size = sizeof(struct sw_ipv4_net),
@@ -191,7 +191,7 @@ static void print_sockaddr(const struct sw_option *option, const void *field, FI
 }
 
 const struct sw_option_type sw_type_sockaddr = {
-    .noun = "socket address",
+    .noun = "a socket address",
     .expected = "a numeric address and a port, e.g. 0.0.0.0:27690 or [::]:27690",
     .meta = "ADDRESS:PORT",
     .size = sizeof(struct sockaddr_storage),
@@ -271,7 +271,7 @@ static void clear_server(void *field)
 }
 
 const struct sw_option_type sw_type_server = {
-    .noun = "server address",
+    .noun = "a server address",
     .expected = "a host and a port, e.g. vpn.example.net:27690 or [2001:db8::1]:27690",
     .meta = "HOST:PORT",
     .size = sizeof(struct sw_host_port),

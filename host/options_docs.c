@@ -15,6 +15,9 @@
 
 #define LINE_WIDTH 80
 
+/* A space that print_wrapped() does not break at. */
+#define HARD_SPACE "\001"
+
 static void print_flag(const struct sw_option *option, FILE *out)
 {
     fputs("--", out);
@@ -79,11 +82,9 @@ static void print_wrapped(const char *text, int indent, FILE *out)
             fputc('\n', out);
             column = 0;
         }
-        if (column == 0)
-            column = fprintf(out, "%*s%.*s", indent, "", len, text);
-        else
-            column += fprintf(out, " %.*s", len, text);
-        text += len;
+        column += fprintf(out, "%*s", column == 0 ? indent : 1, "") + len;
+        for (; len > 0; len--, text++)
+            fputc(*text == HARD_SPACE[0] ? ' ' : *text, out);
         text += strspn(text, " ");
     }
     fputc('\n', out);
@@ -104,7 +105,7 @@ static void print_help_entry(const struct sw_option *option, FILE *out)
     FILE *body = open_memstream(&text, &size);
     if (body == NULL) return;
     fputs(option->help, body);
-    if (initial != NULL) fprintf(body, " [default: %s]", initial);
+    if (initial != NULL) fprintf(body, " [default:" HARD_SPACE "%s]", initial);
     if ((option->flags & SW_OPTION_LATER) != 0) fputs(" (no effect in this version)", body);
     fclose(body);
     print_wrapped(text, 10, out);
