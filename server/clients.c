@@ -25,17 +25,6 @@
 
 #define METHOD_USER_PASSWORD 1
 
-const char *sw_session_text(struct sw_session_id session, char out[SW_SESSION_TEXT])
-{
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < sizeof session.bytes; i++) {
-        out[2 * i] = digits[session.bytes[i] >> 4];
-        out[2 * i + 1] = digits[session.bytes[i] & 15];
-    }
-    out[SW_SESSION_TEXT - 1] = '\0';
-    return out;
-}
-
 struct sw_client *sw_client_of(const struct sw_conn *conn)
 {
     const struct sw_link *link = sw_conn_user(conn);

@@ -55,11 +55,6 @@ extern const struct sw_worker_ops sw_server_ops;
 /** The client of a connection, or NULL if it has not said anything yet. */
 struct sw_client *sw_client_of(const struct sw_conn *conn);
 
-#define SW_SESSION_TEXT 17
-
-/** 16 hexadecimal digits. Returns out. */
-const char *sw_session_text(struct sw_session_id session, char out[SW_SESSION_TEXT]);
-
 /**
  * Opens the TUN device and, if it is ours, sets it up: MTU, address, route of the pool. 0, or a
  * negative SW_E… with one sentence in why.
