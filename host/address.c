@@ -139,3 +139,14 @@ const char *sw_ipv4_text(uint32_t ip, char out[SW_ADDRESS_TEXT])
     struct sw_address address = sw_address_from_in(in, 0);
     return sw_address_host_text(&address, out);
 }
+
+const char *sw_session_text(struct sw_session_id session, char out[SW_SESSION_TEXT])
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < sizeof session.bytes; i++) {
+        out[2 * i] = digits[session.bytes[i] >> 4];
+        out[2 * i + 1] = digits[session.bytes[i] & 15];
+    }
+    out[SW_SESSION_TEXT - 1] = '\0';
+    return out;
+}

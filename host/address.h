@@ -49,4 +49,9 @@ const char *sw_address_host_text(const struct sw_address *address, char out[SW_A
 /** "10.125.0.1" of an address in host byte order. */
 const char *sw_ipv4_text(uint32_t ip, char out[SW_ADDRESS_TEXT]);
 
+#define SW_SESSION_TEXT 17
+
+/** 16 hexadecimal digits. Returns out. */
+const char *sw_session_text(struct sw_session_id session, char out[SW_SESSION_TEXT]);
+
 #endif

@@ -22,8 +22,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define SW_LOG_TARGET "tun"
@@ -51,24 +49,12 @@ static int fail(struct sw_tun *tun, char *why, size_t why_size, const char *what
 {
     const char *hint = "";
     if (error == EPERM || error == EACCES) hint = " (CAP_NET_ADMIN is needed)";
+    if (error == ENOENT || error == ENODEV || error == ENXIO)
+        hint = " (the tun driver must be loaded, and a container needs the device node)";
     if (error == EBUSY) hint = " (another program uses the device)";
-    snprintf(why, why_size, "TUN device %s: %s: %s%s", tun->name[0] != '\0' ? tun->name : "", what,
-             strerror(error), hint);
+    snprintf(why, why_size, "TUN device %s: %s: %s%s", tun->name, what, strerror(error), hint);
     sw_tun_close(tun);
     return SW_EINVAL;
-}
-
-static int open_control(void)
-{
-    int fd = open(TUN_PATH, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-    if (fd >= 0 || errno != ENOENT) return fd;
-    /* Containers often lack the node although the driver is there. */
-    mkdir("/dev/net", 0755);
-    if (mknod(TUN_PATH, S_IFCHR | 0666, makedev(10, 200)) < 0) {
-        errno = ENOENT;
-        return -1;
-    }
-    return open(TUN_PATH, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 }
 
 /* A device that exists has the number of queues it was made with; ours must ask for the same. */
@@ -136,7 +122,7 @@ static int open_queue(struct sw_tun *tun, const struct sw_tun_config *config, bo
                       const char **what)
 {
     *what = "open " TUN_PATH;
-    tun->fd = open_control();
+    tun->fd = open(TUN_PATH, O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (tun->fd < 0) return -1;
     *what = "attach";
     if (attach(tun, config, offload) < 0) return -1;

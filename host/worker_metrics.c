@@ -116,7 +116,7 @@ static const struct sw_metric_def udp_metrics[] = {
 #define SEND(field, name, sentence) SW_METRIC(struct sw_udp_send_counters, field, name, sentence)
 #define DROP(index, reason)                                                                        \
     {                                                                                              \
-        .name = "udp_send_batch_dropped", .label_key = "reason", .label_value = reason,            \
+        .name = "udp_send_dropped", .label_key = "reason", .label_value = reason,                  \
         .help = "Datagrams the kernel refused",                                                    \
         .offset = offsetof(struct sw_udp_send_counters, dropped) + (index) * sizeof(uint64_t)      \
     }
@@ -126,9 +126,9 @@ static const struct sw_metric_def udp_send_metrics[] = {
     SEND(messages, "udp_send_messages", "Messages the kernel took"),
     SEND(datagrams, "udp_send_datagrams", "Datagrams in these"),
     SEND(bytes, "udp_send_bytes", "Bytes of these"),
-    SEND(gso_messages, "udp_send_gso_messages", "Messages with UDP_SEGMENT"),
-    SEND(gso_datagrams, "udp_send_gso_datagrams", "Datagrams in these"),
-    SEND(blocked, "udp_send_batch_blocked", "Times a batch waited because the socket was full"),
+    SEND(gso_messages, "udp_gso_messages", "Messages with UDP_SEGMENT"),
+    SEND(gso_datagrams, "udp_gso_datagrams", "Datagrams in these"),
+    SEND(blocked, "udp_send_blocked", "Times a batch waited because the socket was full"),
     SEND(gso_send_failed, "gso_send_failed", "Messages refused with UDP_SEGMENT and sent singly"),
     SEND(gso_latched, "gso_latched", "Times UDP_SEGMENT was switched off for a socket"),
     SEND(gso_peer_limited, "gso_peer_limited", "Times a peer's path was found too narrow for it"),

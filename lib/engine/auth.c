@@ -93,6 +93,25 @@ static void send_success(struct sw_conn *conn)
     sw_conn_send_frame(conn, &frame);
 }
 
+/* An inside address, unless it has one. */
+static int assign(struct sw_conn *conn)
+{
+    const struct sw_engine_config *config = &conn->engine->config;
+    uint32_t ip = 0;
+
+    if (conn->inside_ip != 0) return 0;
+    if (config->callbacks->assign(config->user, conn, &ip) < 0) {
+        conn->engine->counters.conn_rejected_no_free_ip++;
+        return SW_ENOADDRESS;
+    }
+    if (!sw_conn_established(conn)) { /* closed by the callback: nobody else will give it back */
+        config->callbacks->release(config->user, conn, ip);
+        return SW_ECLOSED;
+    }
+    conn->inside_ip = ip;
+    return 0;
+}
+
 /* 0, or the fatal error that ends the connection after its AuthFailure. */
 static int verdict(struct sw_conn *conn, int answer)
 {
@@ -100,13 +119,11 @@ static int verdict(struct sw_conn *conn, int answer)
     const struct sw_frame failure = {.kind = SW_FRAME_AUTH_FAILURE};
 
     conn->auth_pending = false;
-    if (answer == 0 && conn->inside_ip == 0 &&
-        engine->config.callbacks->assign(engine->config.user, conn, &conn->inside_ip) < 0) {
-        answer = SW_ENOADDRESS;
-        engine->counters.conn_rejected_no_free_ip++;
-    } else if (answer < 0) {
+    if (answer < 0)
         engine->counters.conn_rejected_access_denied++;
-    }
+    else
+        answer = assign(conn);
+    if (answer == SW_ECLOSED) return answer;
     if (answer < 0) {
         sw_conn_send_frame(conn, &failure);
         return answer;
@@ -148,6 +165,7 @@ static int ask(struct sw_conn *conn, const struct sw_frame_auth_request *request
     };
     int answer = config->callbacks->authorise(config->user, conn, &credentials);
 
+    if (!sw_conn_established(conn)) return SW_ECLOSED; /* by the callback */
     if (answer == SW_EPENDING) {
         conn->auth_pending = true;
         return 0;

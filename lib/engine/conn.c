@@ -65,6 +65,7 @@ void sw_conn_enter_state(struct sw_conn *conn, enum sw_state state)
 {
     struct sw_engine *engine = conn->engine;
 
+    if (conn->state == SW_STATE_DISCONNECTING || conn->state == SW_STATE_DISCONNECTED) return;
     if (state == SW_STATE_ONLINE) {
         conn->was_online = true;
         engine->half_open--;
@@ -126,6 +127,16 @@ static void say_goodbye(struct sw_conn *conn)
     sw_tls_close(conn->tls);
 }
 
+void sw_conn_hand_over_address(struct sw_conn *conn)
+{
+    struct sw_conn *heir = conn->successor;
+
+    if (heir == NULL) return;
+    conn->successor = NULL;
+    heir->predecessor = NULL;
+    if (sw_conn_table_claim_address(conn->engine, heir) < 0) sw_conn_end(heir, SW_ENOMEM, false);
+}
+
 /* Takes the connection out of everything that could find it. */
 static void detach(struct sw_conn *conn)
 {
@@ -133,7 +144,7 @@ static void detach(struct sw_conn *conn)
 
     sw_conn_table_remove(engine, conn);
     if (conn->predecessor != NULL) conn->predecessor->successor = NULL;
-    if (conn->successor != NULL) conn->successor->predecessor = NULL;
+    sw_conn_hand_over_address(conn);
     if (engine->client == conn) engine->client = NULL;
     sw_deadlines_remove(&engine->deadlines, &conn->deadline);
     sw_list_remove(&conn->link);

@@ -90,9 +90,12 @@ struct sw_conn {
 struct sw_conn *sw_conn_new(struct sw_engine *engine, enum sw_transport transport,
                             const struct sw_path *path);
 void sw_conn_free(struct sw_conn *conn);
+/** Does nothing to a connection that is closing: one that a callback has closed stays closed. */
 void sw_conn_enter_state(struct sw_conn *conn, enum sw_state state);
 void sw_conn_event(struct sw_conn *conn, enum sw_event_type type);
 void sw_conn_set_timer(struct sw_conn *conn, enum sw_timer timer, sw_time at);
+/** conn no longer has its address: the connection that waits for it, if any, gets it. */
+void sw_conn_hand_over_address(struct sw_conn *conn);
 /** Brings the DTLS timer and the deadline up to date; after every call into a connection. */
 void sw_conn_rearm(struct sw_conn *conn);
 /** The handshake is done and the connection has not ended. */

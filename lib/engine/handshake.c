@@ -16,8 +16,7 @@ static void replace_predecessor(struct sw_conn *conn)
 
     if (old == NULL) return;
     conn->engine->counters.conn_replaced++;
-    sw_conn_end(old, SW_ECLOSED, false);
-    sw_conn_table_claim_address(conn->engine, conn);
+    sw_conn_end(old, SW_ECLOSED, false); /* its address comes to us */
 }
 
 static void link_up(struct sw_conn *conn)

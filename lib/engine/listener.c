@@ -42,11 +42,25 @@ static bool half_open_full(const struct sw_engine *engine, const struct sw_addre
     return of_this_host >= engine->config.half_open_limit / HALF_OPEN_SHARE;
 }
 
+static bool alive(const struct sw_conn *conn)
+{
+    return conn->state != SW_STATE_DISCONNECTED;
+}
+
+/* The last hello from the address of a live session is the one that counts. What is left of it. */
+static struct sw_conn *without_successor(struct sw_conn *predecessor)
+{
+    if (predecessor == NULL) return NULL;
+    if (predecessor->successor != NULL) sw_conn_end(predecessor->successor, SW_ECLOSED, false);
+    return alive(predecessor) ? predecessor : NULL;
+}
+
 /* The hello's cookie was good: a connection, beside the one that has the address if there is one.
  */
 static void create(struct sw_engine *engine, const struct datagram *d, const struct sw_hello *hello,
                    struct sw_tls *tls, struct sw_conn *predecessor)
 {
+    predecessor = without_successor(predecessor);
     struct sw_conn *conn = sw_conn_new(engine, SW_DATAGRAM, d->path);
 
     if (conn == NULL) {
@@ -61,7 +75,6 @@ static void create(struct sw_engine *engine, const struct datagram *d, const str
     memcpy(conn->hello_random, hello->random, sizeof conn->hello_random);
     int r = sw_conn_table_new_session(engine, conn);
     if (predecessor != NULL) {
-        if (predecessor->successor != NULL) sw_conn_end(predecessor->successor, SW_ECLOSED, false);
         predecessor->successor = conn;
         conn->predecessor = predecessor;
     } else if (r == 0) {
@@ -209,11 +222,6 @@ static void note_session(struct sw_engine *engine, struct sw_conn *conn, struct 
     sw_conn_event(conn, SW_EVENT_ROTATION_DONE);
 }
 
-static bool alive(const struct sw_conn *conn)
-{
-    return conn->state != SW_STATE_DISCONNECTED;
-}
-
 static void deliver(struct sw_engine *engine, struct sw_conn *conn, const struct datagram *d)
 {
     if (sw_conn_datagram(conn, &d->header, d->payload) > 0 && alive(conn))
@@ -231,10 +239,10 @@ static void deliver_roaming(struct sw_engine *engine, struct sw_conn *conn,
     }
     if (!alive(conn)) return;
     engine->counters.udp_conn_recovered_via_session++;
-    if (conn->successor != NULL) sw_conn_end(conn->successor, SW_ECLOSED, false);
     sw_conn_table_move(engine, conn, d->path);
-    note_session(engine, conn, d->header.session);
-    sw_conn_event(conn, SW_EVENT_FLOATED);
+    sw_conn_hand_over_address(conn);
+    if (alive(conn)) note_session(engine, conn, d->header.session);
+    if (alive(conn)) sw_conn_event(conn, SW_EVENT_FLOATED);
     if (alive(conn) && conn->lane.state == SW_EXPRESSLANE_ACTIVE) sw_expresslane_publish(conn);
     if (alive(conn)) begin_rotation(engine, conn);
     sw_conn_rearm(conn);

@@ -420,7 +420,9 @@ void sw_conn_stream_recv(struct sw_conn *conn, const uint8_t *data, size_t len, 
         if (!conn->first_packet_seen && engine->config.role == SW_CLIENT)
             sw_conn_event(conn, SW_EVENT_FIRST_PACKET);
         conn->first_packet_seen = true;
-        int r = stream_bytes(conn, (struct sw_span){data, len});
+        int r = conn->state != SW_STATE_DISCONNECTED
+                    ? stream_bytes(conn, (struct sw_span){data, len})
+                    : 0;
         if (r < 0) sw_conn_fail(conn, r);
         sw_conn_rearm(conn);
     }

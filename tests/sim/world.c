@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "lib/base/bytes.h"
+#include "lib/engine/engine.h"
 #include "lib/offload/checksum.h"
 
 struct in_flight {
@@ -49,9 +50,23 @@ static bool percent(struct world *world, unsigned chance)
 void world_init(struct world *world, uint64_t seed)
 {
     memset(world, 0, sizeof *world);
+    world->first_seed = seed;
     world->seed = seed * 0x9e3779b97f4a7c15ULL + 1;
     world->now = SW_SECOND;
     world->weather.delay = 5 * SW_MILLISECOND;
+}
+
+void world_say_seed(const struct world *world)
+{
+    fprintf(stderr, "seed %llu, at %.6f s\n", (unsigned long long)world->first_seed,
+            (double)world->now / (double)SW_SECOND);
+}
+
+unsigned world_seeds(unsigned otherwise)
+{
+    const char *text = getenv("SIM_SEEDS");
+    unsigned long seeds = text != NULL ? strtoul(text, NULL, 10) : 0;
+    return seeds > 0 ? (unsigned)seeds : otherwise;
 }
 
 void world_end(struct world *world)
@@ -63,9 +78,15 @@ void world_end(struct world *world)
         sw_tls_context_free(node->tls[SW_DATAGRAM]);
         sw_tls_context_free(node->tls[SW_STREAM]);
     }
+    world_swallow(world);
+    free(world->queue);
+}
+
+void world_swallow(struct world *world)
+{
     for (size_t i = 0; i < world->queued; i++)
         free(world->queue[i].bytes);
-    free(world->queue);
+    world->queued = 0;
 }
 
 static bool earlier(const struct in_flight *a, const struct in_flight *b)
@@ -125,6 +146,28 @@ void world_inject(struct world *world, const struct sw_address *from, const stru
     push(world, item);
 }
 
+static void record(struct tape *tape, const struct sw_address *from, const struct sw_address *to,
+                   const uint8_t *bytes, size_t len)
+{
+    if (tape->count == tape->room) {
+        tape->room = tape->room > 0 ? 2 * tape->room : 64;
+        tape->items = realloc(tape->items, tape->room * sizeof *tape->items);
+        assert(tape->items != NULL);
+    }
+    struct recorded *item = &tape->items[tape->count++];
+    *item = (struct recorded){.from = *from, .to = *to, .len = len, .bytes = malloc(len + 1)};
+    assert(item->bytes != NULL);
+    memcpy(item->bytes, bytes, len);
+}
+
+void tape_free(struct tape *tape)
+{
+    for (size_t i = 0; i < tape->count; i++)
+        free(tape->items[i].bytes);
+    free(tape->items);
+    *tape = (struct tape){0};
+}
+
 static void transmit(struct node *node, const struct sw_path *path, uint8_t *bytes, size_t len)
 {
     struct world *world = node->world;
@@ -132,6 +175,7 @@ static void transmit(struct node *node, const struct sw_path *path, uint8_t *byt
 
     world->datagrams_from[index]++;
     world->bytes_from[index] += len;
+    if (world->tape != NULL) record(world->tape, &node->address, &path->remote, bytes, len);
     if (world->tap != NULL && !world->tap(world, &node->address, &path->remote, bytes, len)) return;
     int copies = percent(world, world->weather.duplicate) ? 2 : 1;
     while (copies-- > 0)
@@ -200,14 +244,15 @@ static void on_event(void *user, struct sw_conn *conn, const struct sw_event *ev
     default:
         break;
     }
+    if (node->event != NULL) node->event(node, conn, event);
 }
 
 static int on_authorise(void *user, struct sw_conn *conn, const struct sw_credentials *c)
 {
     struct node *node = user;
 
-    (void)conn;
     node->authorised++;
+    if (node->close_in_authorise) sw_conn_close(conn, 0, node->world->now);
     if (node->verdict != 0) return node->verdict;
     if (c->method == 3)
         return c->token_len == 5 && memcmp(c->token, "token", 5) == 0 ? 0 : SW_EDENIED;
@@ -222,9 +267,12 @@ static int on_assign(void *user, struct sw_conn *conn, uint32_t *ip)
 {
     struct node *node = user;
 
-    (void)conn;
+    if (node->close_in_assign) sw_conn_close(conn, 0, node->world->now);
     if (node->no_address) return SW_ENOADDRESS;
     *ip = node->next_ip++;
+    assert(*ip - POOL_FIRST_IP < WORLD_LEASES);
+    node->leases[*ip - POOL_FIRST_IP] = LEASE_HELD;
+    node->assigned++;
     return 0;
 }
 
@@ -233,7 +281,9 @@ static void on_release(void *user, struct sw_conn *conn, uint32_t ip)
     struct node *node = user;
 
     (void)conn;
-    (void)ip;
+    assert(node->leases[ip - POOL_FIRST_IP] ==
+           LEASE_HELD); /* released once, and only what it had */
+    node->leases[ip - POOL_FIRST_IP] = LEASE_OVER;
     node->released++;
 }
 
@@ -321,7 +371,7 @@ struct node *world_server(struct world *world, bool pqc)
                                 .pqc = pqc};
 
     make_tls(node, &tls);
-    const struct sw_engine_config config = {
+    node->config = (struct sw_engine_config){
         .role = SW_SERVER,
         .callbacks = &callbacks,
         .user = node,
@@ -336,8 +386,7 @@ struct node *world_server(struct world *world, bool pqc)
         .server_ip = SERVER_IP,
         .dns_ip = DNS_IP,
     };
-    node->engine = sw_engine_new(&config, world->now);
-    assert(node->engine != NULL);
+    world_restart(node);
     return node;
 }
 
@@ -366,7 +415,7 @@ struct node *world_client(struct world *world, const struct client_options *o)
     };
 
     make_tls(node, &tls);
-    const struct sw_engine_config config = {
+    node->config = (struct sw_engine_config){
         .role = SW_CLIENT,
         .callbacks = &callbacks,
         .user = node,
@@ -386,9 +435,17 @@ struct node *world_client(struct world *world, const struct client_options *o)
         .keepalive_timeout = o->keepalive_timeout,
         .keepalive_on_demand = o->keepalive_on_demand,
     };
-    node->engine = sw_engine_new(&config, world->now);
-    assert(node->engine != NULL);
+    world_restart(node);
     return node;
+}
+
+void world_restart(struct node *node)
+{
+    sw_engine_free(node->engine);
+    sw_batch_clear(node->batch);
+    node->conn = NULL;
+    node->engine = sw_engine_new(&node->config, node->world->now);
+    assert(node->engine != NULL);
 }
 
 struct sw_conn *world_connect(struct node *client, const struct node *server)
@@ -444,6 +501,7 @@ bool world_run(struct world *world, sw_time patience, bool (*done)(struct world 
     sw_time end = world->now + patience;
 
     for (;;) {
+        if (world->step != NULL) world->step(world);
         if (done != NULL && done(world)) return true;
         sw_time timer_at;
         struct node *node = next_timer(world, &timer_at);
@@ -454,12 +512,39 @@ bool world_run(struct world *world, sw_time patience, bool (*done)(struct world 
         if (packet_at <= timer_at) {
             arrive(world);
         } else {
+            node->timers++;
             sw_engine_timer(node->engine, world->now);
             world_flush(node);
         }
     }
     world->now = end;
     return done != NULL && done(world);
+}
+
+bool world_both_online(struct world *world)
+{
+    return world->nodes[0].online > 0 && world->nodes[1].online > 0;
+}
+
+void world_pair(struct world *world, uint64_t seed, const struct client_options *options)
+{
+    world_init(world, seed);
+    struct node *server = world_server(world, false);
+    struct node *client = world_client(world, options);
+    bool online =
+        world_connect(client, server) != NULL && world_run(world, 5 * SW_SECOND, world_both_online);
+
+    if (!online) world_say_seed(world);
+    assert(online);
+    world_run(world, SW_SECOND, NULL);
+}
+
+struct sw_address world_stranger(unsigned host, uint16_t port)
+{
+    struct sw_address address = {.family = 4, .port = port};
+
+    sw_put_be32(address.ip, 0xc0a80000u + host);
+    return address;
 }
 
 size_t world_packet(uint8_t *out, uint32_t from, uint32_t to, uint32_t number, size_t body)
@@ -507,4 +592,14 @@ int world_send(struct node *node, struct sw_conn *conn, uint8_t *packet, size_t 
 
     world_flush(node);
     return r;
+}
+
+void world_send_plain(struct node *node, struct sw_conn *conn, const void *bytes, size_t len)
+{
+    sw_engine_enter(node->engine, node->world->now);
+    int r = sw_tls_write(conn->tls, bytes, len);
+    assert(r == 0);
+    sw_conn_rearm(conn);
+    sw_engine_leave(node->engine);
+    world_flush(node);
 }

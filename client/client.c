@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/*
+ * The client's life: device, worker, control socket, then attempts (attempt.c) until one is Online,
+ * then the tunnel until something ends it. What was changed on the host is undone before the
+ * process ends: routes first, then the goodbye, then the device.
+ */
+
+#define SW_LOG_TARGET "client"
+
+#include "client/client.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <slipway/error.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/client_internal.h"
+#include "host/log.h"
+
+void sw_client_end(struct sw_client *client, int status, const char *format, ...)
+{
+    char line[sizeof client->why]; /* format may take its text from there */
+    va_list arguments;
+    if (client->ending) return;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    memcpy(client->why, line, sizeof line);
+    client->ending = true;
+    client->status = status;
+    if (client->worker != NULL) sw_worker_stop(client->worker);
+}
+
+static int open_worker(struct sw_client *client, const struct sw_tun *tun)
+{
+    client->offload = tun->mask != 0;
+    client->max_segments = client->offload ? sw_udp_probe_segments(&sw_sys_kernel) : 1;
+    const struct sw_worker_config config = {
+        .ops = &sw_client_ops,
+        .user = client,
+        .sys = &sw_sys_kernel,
+        .max_segments = client->max_segments,
+        .batching = client->offload,
+    };
+    client->worker = sw_worker_new(&config);
+    client->metrics = sw_metrics_new();
+    if (client->worker == NULL || client->metrics == NULL ||
+        sw_worker_metrics(client->worker, client->metrics) < 0)
+        return SW_ENOMEM;
+    return sw_worker_attach_tun(client->worker, tun);
+}
+
+static int open_control(struct sw_client *client)
+{
+    struct sw_control_ops ops = sw_client_control;
+    ops.user = client;
+    char *path =
+        sw_control_path(client->config->control_socket, sw_worker_tun(client->worker)->name);
+    if (path == NULL) return 0;
+    int error = sw_control_open(sw_worker_loop(client->worker), path, &ops, &client->control,
+                                client->why, sizeof client->why);
+    free(path);
+    if (error < 0 && !client->config->control_socket_explicit) {
+        sw_log_warn("no control socket: %s", client->why);
+        return 0;
+    }
+    return error;
+}
+
+static int start(struct sw_client *client)
+{
+    struct sw_tun tun;
+    snprintf(client->why, sizeof client->why, "out of memory");
+    client->nl = sw_netlink_open();
+    if (client->nl == NULL) {
+        snprintf(client->why, sizeof client->why, "netlink: %s", strerror(errno));
+        return SW_EINVAL;
+    }
+    int error =
+        sw_client_open_tun(client->config, client->nl, &tun, client->why, sizeof client->why);
+    if (error < 0) return error;
+    error = open_worker(client, &tun);
+    if (error < 0) {
+        sw_tun_close(&tun);
+        return error;
+    }
+    return open_control(client);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct sw_client *client = handle->data;
+    if (number == SIGHUP) {
+        sw_log_info("SIGHUP: nothing is reloaded; restart to use a changed configuration");
+        return;
+    }
+    sw_log_info("%s: ending", number == SIGINT ? "SIGINT" : "SIGTERM");
+    sw_client_end(client, 0, "ended by a signal");
+}
+
+static void start_watching(struct sw_client *client)
+{
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    uv_loop_t *loop = sw_worker_loop(client->worker);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        uv_signal_init(loop, &client->signals[i]);
+        client->signals[i].data = client;
+        uv_signal_start(&client->signals[i], on_signal, numbers[i]);
+    }
+    uv_timer_init(loop, &client->next);
+    client->next.data = client;
+}
+
+static void stop_watching(struct sw_client *client)
+{
+    for (size_t i = 0; i < sizeof client->signals / sizeof client->signals[0]; i++)
+        uv_close((uv_handle_t *)&client->signals[i], NULL);
+    uv_close((uv_handle_t *)&client->next, NULL);
+}
+
+int sw_client_run(const struct sw_client_config *config)
+{
+    struct sw_client client = {.config = config, .started = sw_worker_now()};
+
+    if (start(&client) < 0) {
+        client.status = 1;
+    } else {
+        start_watching(&client);
+        sw_client_connect(&client);
+        sw_worker_run(client.worker);
+        client.ending = true;
+        sw_routes_remove(&client.routes, client.nl);
+        sw_client_disconnect(&client);
+        stop_watching(&client);
+    }
+    if (client.status != 0) fprintf(stderr, "slipway-client: %s\n", client.why);
+    sw_control_close(client.control);
+    sw_worker_free(client.worker);
+    sw_metrics_free(client.metrics);
+    sw_netlink_close(client.nl);
+    free(client.addresses);
+    return client.status;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef SW_CLIENT_CLIENT_H
+#define SW_CLIENT_CLIENT_H
+
+#include "client/client_options.h"
+
+/**
+ * Runs a client until a signal or the end of its connection. Logging is set up. Returns the exit
+ * status: 0 after SIGTERM or SIGINT, else 1, with the reason in one line on standard error.
+ */
+int sw_client_run(const struct sw_client_config *config);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/*
+ * The client's TUN device: its MTU is always 1350, its address always tun_local_ip with tun_peer_ip
+ * behind it, whoever made it. The addresses that the server tells are translated at the ends of the
+ * tunnel and never appear on the device (docs/protocol/session.md §20).
+ */
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <slipway/error.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "client/client_internal.h"
+
+/* What could not be done, or NULL; errno says why. */
+static const char *set_up(struct sw_netlink *nl, struct sw_tun *tun,
+                          const struct sw_client_config *config)
+{
+    if (sw_netlink_link_mtu(nl, tun->index, SW_TUN_MTU) < 0) return "MTU";
+    if (sw_netlink_address_add(nl, tun->index, ntohl(config->tun_local_ip.s_addr), 32,
+                               ntohl(config->tun_peer_ip.s_addr)) < 0)
+        return "address";
+    if (sw_netlink_link_up(nl, tun->index) < 0) return "bringing it up";
+    if (sw_tun_refresh(tun, nl) < 0) return "reading its MTU";
+    return NULL;
+}
+
+int sw_client_open_tun(const struct sw_client_config *config, struct sw_netlink *nl,
+                       struct sw_tun *tun, char *why, size_t why_size)
+{
+    const struct sw_tun_config tun_config = {
+        .name = config->tun_name,
+        .offload = config->enable_tun_offload,
+    };
+    int error = sw_tun_open(tun, &tun_config, &sw_sys_kernel, why, why_size);
+    if (error < 0) return error;
+    const char *what = set_up(nl, tun, config);
+    if (what == NULL) return 0;
+    snprintf(why, why_size, "TUN device %s: %s: %s", tun->name, what, strerror(errno));
+    sw_tun_close(tun);
+    return SW_EINVAL;
+}

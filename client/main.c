@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/* slipway-client: configuration, logging, run. */
+
+#define SW_LOG_TARGET "client"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include "client/client.h"
+#include "host/log.h"
+
+extern char **environ;
+
+static void log_option(void *user, const char *text)
+{
+    sw_log_debug("%s", text);
+}
+
+int main(int argc, char **argv)
+{
+    struct sw_client_config config;
+    struct sw_config_report report;
+    int status;
+
+    if (sw_client_config_load(argc, argv, environ, &config, &report) != 0) {
+        status = sw_config_report_print(&report, "slipway-client");
+    } else {
+        sw_log_setup(config.log_level, SW_LOG_FULL, STDOUT_FILENO);
+        sw_config_report_log(&report);
+        sw_options_print(&sw_client_options, &config, log_option, NULL);
+        signal(SIGPIPE, SIG_IGN);
+        status = sw_client_run(&config);
+    }
+    sw_config_report_free(&report);
+    sw_client_config_free(&config);
+    return status;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef SW_CLIENT_ROUTES_H
+#define SW_CLIENT_ROUTES_H
+
+/* The routes that lead a client's traffic into the tunnel. */
+
+#include "host/netlink.h"
+
+#define SW_ROUTES_MAX 4
+
+/** What was installed, in order. All zero: nothing. */
+struct sw_routes {
+    struct sw_route installed[SW_ROUTES_MAX];
+    size_t n;
+};
+
+struct sw_routes_plan {
+    struct sw_address server;
+    uint32_t mark; /**< of the packets to the server */
+    unsigned tun_index;
+    uint32_t tun_peer; /**< next hop of tunnel routes, host byte order */
+    uint32_t tun_dns;  /**< reached through the tunnel; 0: none */
+};
+
+/**
+ * Pins the way to the server to where it leads now, then sends both halves of the IPv4 Internet and
+ * the DNS address into the tunnel. 0, or a negative SW_E… with one sentence in why; what was
+ * installed by then is in routes and has to be removed all the same.
+ */
+int sw_routes_install(struct sw_routes *routes, struct sw_netlink *nl,
+                      const struct sw_routes_plan *plan, char *why, size_t why_size);
+
+/** Removes what was installed, last first. What is gone already is fine. */
+void sw_routes_remove(struct sw_routes *routes, struct sw_netlink *nl);
+
+#endif

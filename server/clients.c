@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/*
+ * Clients coming and going: the engine's questions and events (include/slipway/engine.h).
+ *
+ * A password is checked on the thread pool while the worker goes on; the connection may close
+ * meanwhile. So the check and the client know each other, and whichever ends first tells the other:
+ * a closed connection abandons its check, a finished check clears its place in the client.
+ *
+ * One line in the log per client that comes and one per client that goes.
+ */
+
+#define SW_LOG_TARGET "clients"
+
+#include <slipway/error.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/address.h"
+#include "host/log.h"
+#include "server/server_internal.h"
+
+/* Passwords being checked at once; each holds a few hundred bytes and some time of a thread. */
+#define CHECKS_MAX 1024
+
+#define METHOD_USER_PASSWORD 1
+
+struct sw_client *sw_client_of(const struct sw_conn *conn)
+{
+    const struct sw_link *link = sw_conn_user(conn);
+    return link != NULL ? link->program : NULL;
+}
+
+static struct sw_client *make_client(struct sw_server *server, struct sw_conn *conn)
+{
+    struct sw_client *client = sw_client_of(conn);
+    if (client != NULL) return client;
+    struct sw_link *link = sw_link_of(conn);
+    client = link != NULL ? calloc(1, sizeof *client) : NULL;
+    if (client == NULL) return NULL;
+    client->server = server;
+    client->conn = conn;
+    client->data_at = sw_worker_now();
+    link->program = client;
+    return client;
+}
+
+static const char *user_of(const struct sw_client *client)
+{
+    return client != NULL && client->user != NULL ? client->user : "";
+}
+
+/* --- logging in --------------------------------------------------------------------------------*/
+
+static void log_refusal(const struct sw_conn *conn, const char *user, const char *why)
+{
+    char peer[SW_ADDRESS_TEXT];
+    sw_log_event(SW_LOG_INFO,
+                 SW_LOG_FIELDS({"peer", .text = sw_address_text(&sw_conn_path(conn)->remote, peer)},
+                               {"user", .text = user}, {"reason", .text = why}),
+                 "Login refused");
+}
+
+static void on_verdict(void *data, bool granted)
+{
+    struct sw_client *client = data;
+    struct sw_server *server = client->server;
+    client->check = NULL;
+    server->checks--;
+    if (!granted) log_refusal(client->conn, user_of(client), "wrong user or password");
+    sw_conn_authorised(client->conn, granted ? 0 : SW_EDENIED, sw_worker_now());
+    sw_worker_flush(server->worker);
+}
+
+static int authorise(void *user, struct sw_conn *conn, const struct sw_credentials *credentials)
+{
+    struct sw_server *server = user;
+    struct sw_client *client = make_client(server, conn);
+    if (client == NULL) return SW_EDENIED;
+    if (credentials->method != METHOD_USER_PASSWORD || server->users == NULL) {
+        log_refusal(conn, "", "this way to log in is not available");
+        return SW_EDENIED;
+    }
+    free(client->user);
+    client->user = strndup(credentials->user, credentials->user_len);
+    if (server->checks == CHECKS_MAX) {
+        log_refusal(conn, user_of(client), "too many logins at once");
+        return SW_EDENIED;
+    }
+    client->check = sw_users_check_start(
+        sw_worker_loop(server->worker), server->users, credentials->user, credentials->user_len,
+        credentials->password, credentials->password_len, on_verdict, client);
+    if (client->check == NULL) return SW_EDENIED;
+    server->checks++;
+    return SW_EPENDING;
+}
+
+static int assign(void *user, struct sw_conn *conn, uint32_t *inside_ip)
+{
+    struct sw_server *server = user;
+    int error = sw_address_pool_take(server->pool, conn, inside_ip);
+    if (error < 0) log_refusal(conn, user_of(sw_client_of(conn)), "no inside address is free");
+    return error;
+}
+
+static void release(void *user, struct sw_conn *conn, uint32_t inside_ip)
+{
+    struct sw_server *server = user;
+    if (sw_address_pool_give(server->pool, inside_ip) < 0)
+        sw_log_warn("an inside address was released that nobody had");
+}
+
+static struct sw_conn *find(void *user, uint32_t destination)
+{
+    struct sw_server *server = user;
+    return sw_address_pool_owner(server->pool, destination);
+}
+
+/* --- events ------------------------------------------------------------------------------------*/
+
+static void log_online(const struct sw_conn *conn, const struct sw_client *client)
+{
+    char peer[SW_ADDRESS_TEXT], inside[SW_ADDRESS_TEXT], session[SW_SESSION_TEXT];
+    sw_log_event(SW_LOG_INFO,
+                 SW_LOG_FIELDS({"session", .text = sw_session_text(sw_conn_session(conn), session)},
+                               {"peer", .text = sw_address_text(&sw_conn_path(conn)->remote, peer)},
+                               {"user", .text = user_of(client)},
+                               {"inside_ip", .text = sw_ipv4_text(sw_conn_inside_ip(conn), inside)},
+                               {"cipher", .text = sw_conn_cipher(conn)},
+                               {"group", .text = sw_conn_group(conn)}),
+                 "Client online");
+}
+
+static void log_closed(const struct sw_conn *conn, const struct sw_client *client,
+                       const struct sw_event *event)
+{
+    char peer[SW_ADDRESS_TEXT], session[SW_SESSION_TEXT];
+    bool online = client != NULL && client->was_online;
+    sw_log_event(online ? SW_LOG_INFO : SW_LOG_DEBUG,
+                 SW_LOG_FIELDS(
+                     {"session", .text = sw_session_text(sw_conn_session(conn), session)},
+                     {"peer", .text = sw_address_text(&sw_conn_path(conn)->remote, peer)},
+                     {"user", .text = user_of(client)},
+                     {"reason", .text = event->error != 0 ? sw_strerror(event->error) : "shutdown"},
+                     {"detail", .text = event->detail != NULL ? event->detail : ""}),
+                 online ? "Client gone" : "Connection ended before it was online");
+}
+
+static void log_moved(const struct sw_conn *conn)
+{
+    char peer[SW_ADDRESS_TEXT], session[SW_SESSION_TEXT];
+    sw_log_event(
+        SW_LOG_INFO,
+        SW_LOG_FIELDS({"session", .text = sw_session_text(sw_conn_session(conn), session)},
+                      {"peer", .text = sw_address_text(&sw_conn_path(conn)->remote, peer)}),
+        "Client moved to another address");
+}
+
+static void forget_client(struct sw_client *client)
+{
+    if (client->check != NULL) {
+        sw_users_check_abandon(client->check);
+        client->server->checks--;
+    }
+    free(client->user);
+    free(client);
+}
+
+static void on_event(void *user, struct sw_conn *conn, const struct sw_event *event)
+{
+    struct sw_client *client;
+    switch (event->type) {
+    case SW_EVENT_STATE:
+        sw_log_trace("a connection is now %s", sw_state_name(sw_conn_state(conn)));
+        if (sw_conn_state(conn) != SW_STATE_ONLINE) break;
+        client = make_client(user, conn);
+        if (client != NULL) client->was_online = true;
+        log_online(conn, client);
+        break;
+    case SW_EVENT_FLOATED:
+        log_moved(conn);
+        break;
+    case SW_EVENT_CLOSED:
+        client = sw_client_of(conn);
+        log_closed(conn, client, event);
+        if (client != NULL) forget_client(client);
+        break;
+    default:
+        break;
+    }
+}
+
+static void tun_lost(void *user)
+{
+    struct sw_server *server = user;
+    sw_log_error("the TUN device %s is gone", sw_worker_tun(server->worker)->name);
+    server->failed = true;
+    sw_worker_stop(server->worker);
+}
+
+const struct sw_worker_ops sw_server_ops = {
+    .event = on_event,
+    .authorise = authorise,
+    .assign = assign,
+    .release = release,
+    .find = find,
+    .tun_lost = tun_lost,
+};

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/* slipway-server: configuration, logging, run. */
+
+#define SW_LOG_TARGET "server"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "host/log.h"
+#include "server/server.h"
+
+extern char **environ;
+
+static void log_option(void *user, const char *text)
+{
+    sw_log_debug("%s", text);
+}
+
+int main(int argc, char **argv)
+{
+    struct sw_server_config config;
+    struct sw_config_report report;
+    int status;
+
+    if (sw_server_config_load(argc, argv, environ, &config, &report) != 0) {
+        status = sw_config_report_print(&report, "slipway-server");
+    } else {
+        sw_log_setup(config.log_level, config.log_format, STDOUT_FILENO);
+        sw_config_report_log(&report);
+        sw_options_print(&sw_server_options, &config, log_option, NULL);
+        signal(SIGPIPE, SIG_IGN);
+        status = sw_server_run(&config);
+    }
+    sw_config_report_free(&report);
+    sw_server_config_free(&config);
+    return status;
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/*
+ * What the server tells about itself: status and metrics over the control socket, and the
+ * statistics lines in the log.
+ *
+ * A session is active in a window if packets of its tunnel moved within it, and standby if only
+ * signs of life came. When packets last moved is not kept per packet: it is noted whenever somebody
+ * looks, at least once per statistics interval, and is that exact.
+ */
+
+#define SW_LOG_TARGET "statistics"
+
+#include <slipway/error.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "host/address.h"
+#include "host/log.h"
+#include "server/server_internal.h"
+
+static const sw_time windows[3] = {5 * SW_MINUTE, 15 * SW_MINUTE, 60 * SW_MINUTE};
+
+#define GAUGE(field, sentence) SW_METRIC_NOW(struct sw_server_gauges, field, #field, sentence)
+#define GAUGE_NAMED(field, name, sentence)                                                         \
+    SW_METRIC_NOW(struct sw_server_gauges, field, name, sentence)
+
+static const struct sw_metric_def gauges[] = {
+    GAUGE(sessions_current_online, "Sessions online"),
+    GAUGE(sessions_lifetime_total, "Connections since the start"),
+    GAUGE(sessions_pending_id_rotations, "Sessions between two session ids"),
+    GAUGE(assigned_internal_ips, "Inside addresses in use"),
+    GAUGE_NAMED(active[0], "sessions_active_5m", "Sessions that moved packets in 5 minutes"),
+    GAUGE_NAMED(active[1], "sessions_active_15m", "Sessions that moved packets in 15 minutes"),
+    GAUGE_NAMED(active[2], "sessions_active_60m", "Sessions that moved packets in an hour"),
+    GAUGE_NAMED(standby[0], "sessions_standby_5m", "Sessions only kept alive in 5 minutes"),
+    GAUGE_NAMED(standby[1], "sessions_standby_15m", "Sessions only kept alive in 15 minutes"),
+    GAUGE_NAMED(standby[2], "sessions_standby_60m", "Sessions only kept alive in an hour"),
+};
+
+int sw_server_report_init(struct sw_server *server)
+{
+    return sw_metrics_add(server->metrics, gauges, SW_METRIC_COUNT(gauges), &server->gauges);
+}
+
+static void gauge_session(struct sw_server_gauges *out, struct sw_conn *conn, sw_time now)
+{
+    struct sw_client *client = sw_client_of(conn);
+    struct sw_conn_stats stats;
+    if (sw_conn_state(conn) != SW_STATE_ONLINE || client == NULL) return;
+    sw_conn_stats(conn, &stats);
+    uint64_t data = stats.packets_in + stats.packets_out;
+    if (data != client->data_seen) {
+        client->data_seen = data;
+        client->data_at = now;
+    }
+    out->sessions_current_online++;
+    for (size_t i = 0; i < sizeof windows / sizeof windows[0]; i++) {
+        if (data > 0 && now - client->data_at <= windows[i])
+            out->active[i]++;
+        else if (now - stats.last_received <= windows[i])
+            out->standby[i]++;
+    }
+}
+
+void sw_server_gauge(struct sw_server *server)
+{
+    struct sw_server_gauges *out = &server->gauges;
+    struct sw_engine *engine = sw_worker_engine(server->worker);
+    const struct sw_engine_counters *counters = sw_engine_counters(engine);
+    sw_time now = sw_worker_now();
+    *out = (struct sw_server_gauges){
+        .sessions_lifetime_total = counters->conn_created + counters->conn_create_failed,
+        .sessions_pending_id_rotations =
+            counters->udp_session_rotation_begin - counters->udp_session_rotation_finalized,
+        .assigned_internal_ips = sw_address_pool_used(server->pool),
+    };
+    struct sw_conn *conn = NULL;
+    while ((conn = sw_engine_next_conn(engine, conn)) != NULL)
+        gauge_session(out, conn, now);
+}
+
+void sw_server_log_statistics(struct sw_server *server)
+{
+    const struct sw_server_gauges *g = &server->gauges;
+    sw_server_gauge(server);
+    sw_log_event(
+        SW_LOG_INFO,
+        SW_LOG_FIELDS(
+            {"total", .number = g->sessions_lifetime_total},
+            {"current", .number = g->sessions_current_online},
+            {"active_5m", .number = g->active[0]}, {"active_15m", .number = g->active[1]},
+            {"active_60m", .number = g->active[2]}, {"standby_5m", .number = g->standby[0]},
+            {"standby_15m", .number = g->standby[1]}, {"standby_60m", .number = g->standby[2]},
+            {"pending_session_id_rotations", .number = g->sessions_pending_id_rotations}),
+        "Session Statistics");
+    sw_log_event(SW_LOG_INFO, SW_LOG_FIELDS({"current", .number = g->assigned_internal_ips}),
+                 "IP Statistics");
+}
+
+/* --- control socket ----------------------------------------------------------------------------*/
+
+static json_int_t seconds(sw_time since, sw_time now)
+{
+    return (json_int_t)((now - since) / SW_SECOND);
+}
+
+/* clang-format off: key and value share a line */
+static json_t *session_status(struct sw_conn *conn, sw_time now)
+{
+    char inside[SW_ADDRESS_TEXT], peer[SW_ADDRESS_TEXT], session[SW_SESSION_TEXT], protocol[8];
+    const struct sw_client *client = sw_client_of(conn);
+    struct sw_conn_stats stats;
+    struct sw_version version = sw_conn_version(conn);
+    sw_conn_stats(conn, &stats);
+    snprintf(protocol, sizeof protocol, "%u.%u", version.major, version.minor);
+    return json_pack(
+        "{s:s, s:s, s:s*, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "state",
+        sw_state_name(sw_conn_state(conn)), "inside_ip",
+        sw_ipv4_text(sw_conn_inside_ip(conn), inside), "user", client != NULL ? client->user : NULL,
+        "peer", sw_address_text(&sw_conn_path(conn)->remote, peer), "session",
+        sw_session_text(sw_conn_session(conn), session), "cipher", sw_conn_cipher(conn), "group",
+        sw_conn_group(conn), "protocol", protocol, "age", seconds(stats.created, now), "idle",
+        stats.last_received != 0 ? seconds(stats.last_received, now) : 0, "packets_in",
+        (json_int_t)stats.packets_in, "bytes_in", (json_int_t)stats.bytes_in, "packets_out",
+        (json_int_t)stats.packets_out, "bytes_out", (json_int_t)stats.bytes_out);
+}
+
+static json_t *status(void *user)
+{
+    struct sw_server *server = user;
+    char address[SW_ADDRESS_TEXT];
+    const struct sw_tun *tun = sw_worker_tun(server->worker);
+    sw_time now = sw_worker_now();
+    json_t *sessions = json_array();
+    struct sw_conn *conn = NULL;
+    while ((conn = sw_engine_next_conn(sw_worker_engine(server->worker), conn)) != NULL)
+        json_array_append_new(sessions, session_status(conn, now));
+    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:i, s:I, s:I, s:o}", "program",
+                     "slipway-server", "version", SLIPWAY_VERSION, "tls_library", sw_tls_library(),
+                     "mode", server->config->mode == SW_DATAGRAM ? "udp" : "tcp", "uptime",
+                     seconds(server->started, now), "bind_address",
+                     sw_address_text(&server->address, address), "tun_name", tun->name,
+                     "tun_offload", tun->offload_why, "tun_mtu", (int)tun->mtu, "addresses_used",
+                     (json_int_t)sw_address_pool_used(server->pool), "addresses_total",
+                     (json_int_t)sw_address_pool_size(server->pool), "sessions", sessions);
+}
+
+/* clang-format on */
+
+static json_t *metrics(void *user)
+{
+    struct sw_server *server = user;
+    sw_server_gauge(server);
+    return sw_metrics_json(server->metrics);
+}
+
+const struct sw_control_ops sw_server_control = {.status = status, .metrics = metrics};
