@@ -137,7 +137,8 @@ static int prepare(struct sw_conn *conn, struct sw_inside_packet *packet, struct
             engine->counters.checksums_completed++;
     }
     translate_outbound(conn, packet, pieces->super);
-    if (pieces->super) cut(engine, packet, pieces); /* again: the segments' sums cover the addresses */
+    if (pieces->super)
+        cut(engine, packet, pieces); /* again: the segments' sums cover the addresses */
     if (pieces->super) {
         engine->counters.superpackets++;
         engine->counters.superpacket_segments += pieces->count;
