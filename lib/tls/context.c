@@ -168,9 +168,9 @@ struct sw_tls_context *sw_tls_context_new(const struct sw_tls_config *config, in
 
     if (detail != NULL) *detail = NULL;
     *error = SW_ENOMEM;
-    sw_tls_install_hooks();
     sw_tls_enter(&env);
     if (context == NULL || wolfSSL_Init() != WOLFSSL_SUCCESS) goto fail_plain;
+    sw_tls_install_hooks(); /* the library's first start forgets them */
     context->role = config->role;
     context->transport = config->transport;
     if (config->server_name != NULL && config->server_name[0] != '\0') {
