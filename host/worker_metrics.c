@@ -115,6 +115,8 @@ static const struct sw_metric_def udp_metrics[] = {
     UDP(recv_calls, "Receive calls on UDP sockets"),
     UDP(recv_datagrams, "Datagrams received"),
     UDP(recv_bytes, "Bytes of these"),
+    UDP(gro_runs, "Runs of several datagrams received at once (UDP_GRO)"),
+    UDP(gro_datagrams, "Datagrams in these runs"),
     UDP(recv_truncated, "Datagrams longer than the receive buffer, dropped"),
     UDP(recv_invalid_addr, "Datagrams from nowhere that could be answered, dropped"),
     UDP(recv_missing_pktinfo, "Datagrams without the local address they came to"),

@@ -159,12 +159,11 @@ static void take_datagram(void *user, const struct sw_path *path, uint8_t *data,
 
 static void read_outside(struct sw_worker *worker)
 {
-    unsigned done = 0, n;
+    bool drained = false;
+    unsigned done = 0;
     worker->now = sw_worker_now();
-    do {
-        n = sw_udp_receive(&worker->udp, take_datagram, worker);
-        done += n;
-    } while (n > 0 && n == worker->udp.slots && done < WORK_PER_WAKEUP && worker->udp_open);
+    while (!drained && done < WORK_PER_WAKEUP && worker->udp_open)
+        done += sw_udp_receive(&worker->udp, take_datagram, worker, &drained);
 }
 
 /* libuv stops polling and reports a pending socket error as a bad status; receiving clears it. */
