@@ -116,6 +116,8 @@ static int open_engine(struct sw_client *client)
         .keepalive_timeout = config->keepalive_timeout,
         .keepalive_on_demand = !config->keepalive_continuous,
         .tracer_timeout = config->tracer_packet_timeout,
+        .expresslane = config->enable_expresslane && datagram,
+        .expresslane_rotation = config->expresslane_keys_rotation_interval,
     };
     int error = sw_worker_start_engine(client->worker, &engine);
     if (error < 0)

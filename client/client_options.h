@@ -93,8 +93,8 @@ struct sw_client_config {
     enum sw_client_dns dns_config_mode; /**< later */
 
     /* Sessions */
-    bool enable_expresslane;                    /**< later */
-    sw_time expresslane_keys_rotation_interval; /**< later */
+    bool enable_expresslane;
+    sw_time expresslane_keys_rotation_interval;
 
     /* Operation */
     enum sw_log_level log_level;

@@ -117,6 +117,8 @@ static int open_engine(struct sw_server *server, unsigned mtu, char *why, size_t
         .client_ip = ntohl(config->lightway_client_ip.s_addr),
         .server_ip = ntohl(config->lightway_server_ip.s_addr),
         .dns_ip = ntohl(config->lightway_dns_ip.s_addr),
+        .expresslane = config->enable_expresslane,
+        .expresslane_rotation = config->expresslane_keys_rotation_interval,
     };
     int error = sw_worker_start_engine(server->worker, &engine);
     if (error < 0) snprintf(why, why_size, "protocol engine: %s", sw_strerror(error));

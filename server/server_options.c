@@ -283,7 +283,6 @@ static const struct sw_option options[] = {
 
     {
         .name = "enable_expresslane",
-        .flags = SW_OPTION_LATER,
         .type = &sw_type_bool,
         .offset = AT(enable_expresslane),
         .initial = "false",
@@ -293,13 +292,12 @@ static const struct sw_option options[] = {
     },
     {
         .name = "expresslane_keys_rotation_interval",
-        .flags = SW_OPTION_LATER,
         .type = &sw_type_duration,
         .offset = AT(expresslane_keys_rotation_interval),
         .initial = "15m",
-        .min = 1,
+        .min = SW_SECOND,
         .group = "Sessions",
-        .help = "How often Expresslane keys are replaced.",
+        .help = "How often Expresslane keys are replaced while there is traffic; at least 1s.",
     },
     {
         .name = "connection_age_expiration_interval",

@@ -48,8 +48,8 @@ struct sw_server_config {
     sw_time iouring_sqpoll_idle_time; /**< later; 0: no polling thread */
 
     /* Sessions */
-    bool enable_expresslane;                    /**< later */
-    sw_time expresslane_keys_rotation_interval; /**< later */
+    bool enable_expresslane;
+    sw_time expresslane_keys_rotation_interval;
     sw_time connection_age_expiration_interval;
     sw_time statistics_reporting_interval;
     bool randomize_ippool; /**< later */

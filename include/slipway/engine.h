@@ -43,14 +43,37 @@ enum sw_event_type {
     SW_EVENT_ROTATION_DONE,
     SW_EVENT_WRITABLE, /**< stream: the send queue has bytes; take them with sw_conn_stream_peek()
                         */
-    SW_EVENT_REJECTED, /**< client: an (unauthenticated) REJECT came in */
-    SW_EVENT_CLOSED,   /**< last event; error says why (0: sw_conn_close() by the caller) */
+    SW_EVENT_EXPRESSLANE, /**< sw_conn_expresslane() changed */
+    SW_EVENT_REJECTED,    /**< client: an (unauthenticated) REJECT came in */
+    SW_EVENT_CLOSED,      /**< last event; error says why (0: sw_conn_close() by the caller) */
 };
 
 struct sw_event {
     enum sw_event_type type;
     int error;          /**< CLOSED */
     const char *detail; /**< CLOSED: the TLS library's words, or NULL */
+};
+
+/** Where a connection's fast lane stands (docs/protocol/expresslane.md §5). */
+enum sw_expresslane_state {
+    SW_EXPRESSLANE_DISABLED, /**< not configured, or not possible on this connection */
+    SW_EXPRESSLANE_WAITING,  /**< server: the client has not offered a key yet */
+    SW_EXPRESSLANE_INACTIVE, /**< data goes by DTLS */
+    SW_EXPRESSLANE_ACTIVE,
+    SW_EXPRESSLANE_DEGRADED, /**< the lane lost packets; DTLS for the rest of the connection */
+};
+
+/** For an external data plane (docs/protocol/expresslane.md §13). All-zero keys must not be used.
+ */
+struct sw_expresslane_keys {
+    uint8_t version;  /**< 1 or 2; 0: not negotiated */
+    uint8_t self[32]; /**< seals */
+    uint8_t peer[32]; /**< opens */
+};
+
+/** What an external data plane has carried for a connection, cumulative. */
+struct sw_expresslane_stats {
+    uint64_t sent_packets, received_packets, sent_bytes, received_bytes;
 };
 
 /** What a client presented; spans are valid during the callback only. */
@@ -88,6 +111,17 @@ struct sw_callbacks {
     int (*assign)(void *user, struct sw_conn *conn, uint32_t *inside_ip);
     void (*release)(void *user, struct sw_conn *conn, uint32_t inside_ip);
 
+    /**
+     * Optional: the connection's Expresslane keys, or the peer's address or the session id they are
+     * used with, changed. keys is valid during the call.
+     */
+    void (*expresslane_keys)(void *user, struct sw_conn *conn,
+                             const struct sw_expresslane_keys *keys);
+
+    /** Optional: counts of an external data plane instead of the engine's own. 0, or negative if
+     * they cannot be had. */
+    int (*expresslane_stats)(void *user, struct sw_conn *conn, struct sw_expresslane_stats *out);
+
     /** Cryptographic randomness (a seeded generator in the simulator). */
     void (*random)(void *user, uint8_t *out, size_t len);
 };
@@ -103,15 +137,20 @@ struct sw_engine_counters {
     uint64_t udp_reject_received;  /**< datagrams with the REJECTED id, dropped */
     uint64_t
         udp_forged_record; /**< plaintext alerts and malformed records kept from the TLS library */
-    uint64_t udp_wrong_source;           /**< client: not from the server's address */
-    uint64_t udp_no_room;                /**< datagrams dropped: the batch was full */
-    uint64_t udp_expresslane_unexpected; /**< flagged Expresslane, not active */
-    uint64_t hello_received;             /**< ClientHellos handled without state */
-    uint64_t hello_retry_sent;           /**< HelloRetryRequests */
-    uint64_t hello_amplification;        /**< dropped: smaller than the answer it would cause */
-    uint64_t hello_refused;   /**< dropped: bad cookie, no common parameters, not a hello */
-    uint64_t hello_limited;   /**< dropped: too many half-open connections */
-    uint64_t hello_duplicate; /**< copies of a live session's own hello */
+    uint64_t udp_wrong_source;                       /**< client: not from the server's address */
+    uint64_t udp_no_room;                            /**< datagrams dropped: the batch was full */
+    uint64_t expresslane_sent, expresslane_received; /**< packets */
+    uint64_t expresslane_decrypt_no_key, expresslane_decrypt_failed, expresslane_replayed;
+    uint64_t expresslane_malformed;       /**< too short for what they say */
+    uint64_t expresslane_exchange_failed; /**< offers nobody acknowledged */
+    uint64_t expresslane_degraded;
+    uint64_t drop_encoded;        /**< encoded packets, for which there is no codec */
+    uint64_t hello_received;      /**< ClientHellos handled without state */
+    uint64_t hello_retry_sent;    /**< HelloRetryRequests */
+    uint64_t hello_amplification; /**< dropped: smaller than the answer it would cause */
+    uint64_t hello_refused;       /**< dropped: bad cookie, no common parameters, not a hello */
+    uint64_t hello_limited;       /**< dropped: too many half-open connections */
+    uint64_t hello_duplicate;     /**< copies of a live session's own hello */
     uint64_t udp_conn_recovered_via_session, udp_session_rotation_begin,
         udp_session_rotation_finalized;
     uint64_t udp_session_rotation_attempted_via_replay, session_id_mismatch;
@@ -149,6 +188,10 @@ struct sw_engine_config {
 
     uint16_t inside_mtu;  /**< of the TUN; a server tells it to clients */
     uint16_t outside_mtu; /**< 576..1500; a server uses 1500 */
+
+    bool expresslane;             /**< offer or accept the AES-256-GCM data path over UDP */
+    sw_time expresslane_rotation; /**< keys change at least so often while there is traffic; 0: 15
+                                     min, else >= 1 s */
 
     /* Server */
     struct sw_version version_min, version_max; /**< accepted, inside 1.1..1.3; zero: all */
@@ -243,6 +286,17 @@ void sw_conn_network_changed(struct sw_conn *conn, sw_time now);
 /** Goodbye and close_notify if the handshake is done, then SW_EVENT_CLOSED with reason. */
 void sw_conn_close(struct sw_conn *conn, int reason, sw_time now);
 
+/**
+ * An external data plane carried traffic for the connection: rx also counts as a sign of life. Keys
+ * rotate if they are due.
+ */
+void sw_conn_expresslane_activity(struct sw_conn *conn, bool rx, sw_time now);
+
+enum sw_expresslane_state sw_conn_expresslane(const struct sw_conn *conn);
+
+/** The AEAD back end of the engine, e.g. "intel-ipsec-mb AVX512"; NULL without Expresslane. */
+const char *sw_engine_aead(const struct sw_engine *engine);
+
 enum sw_state sw_conn_state(const struct sw_conn *conn);
 enum sw_transport sw_conn_transport(const struct sw_conn *conn);
 const struct sw_path *sw_conn_path(const struct sw_conn *conn);
@@ -274,6 +328,9 @@ void *sw_conn_user(const struct sw_conn *conn);
 
 /** Iterates over all connections: NULL starts, NULL ends. */
 struct sw_conn *sw_engine_next_conn(const struct sw_engine *engine, const struct sw_conn *after);
+
+/** "Active" and so on. */
+const char *sw_expresslane_state_name(enum sw_expresslane_state state);
 
 /** "Online" and so on. */
 const char *sw_state_name(enum sw_state state);

@@ -47,6 +47,11 @@ enum sw_error {
     SW_ETRANSPORT = -50,    /**< frame not allowed on this transport */
     SW_EFRAGMENT = -51,     /**< fragments contradict each other */
 
+    /* Expresslane (docs/protocol/expresslane.md §14) */
+    SW_ENOKEY = -52,  /**< the direction has no key */
+    SW_EAUTH = -53,   /**< not authentic under any key */
+    SW_EREPLAY = -54, /**< seen before, or too old to tell */
+
     /* TLS */
     SW_ETLS = -60,       /**< TLS library failure that does not end a datagram connection */
     SW_ETLSFATAL = -61,  /**< fatal alert, or a failure the library cannot continue from */

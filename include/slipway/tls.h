@@ -36,7 +36,8 @@ struct sw_tls_config {
     enum sw_keyshare keyshare;
     const char *server_name; /**< name the certificate must carry; NULL or "": any under the CA */
 
-    int64_t unix_time; /**< now, in seconds since 1970: certificates are checked as they are loaded */
+    int64_t
+        unix_time; /**< now, in seconds since 1970: certificates are checked as they are loaded */
 
     /** Fills out with len bytes from a cryptographic generator. */
     void (*random)(void *user, uint8_t *out, size_t len);

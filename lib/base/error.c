@@ -46,6 +46,10 @@ static const char *const texts[] = {
     [-SW_ETRANSPORT] = "frame is not allowed on this transport",
     [-SW_EFRAGMENT] = "fragments contradict each other",
 
+    [-SW_ENOKEY] = "there is no key for it",
+    [-SW_EAUTH] = "not authentic",
+    [-SW_EREPLAY] = "replayed, or too old to tell",
+
     [-SW_ETLS] = "TLS failure",
     [-SW_ETLSFATAL] = "fatal TLS failure",
     [-SW_ECERT] = "the peer's certificate was not accepted",

@@ -70,6 +70,26 @@ struct sw_conn *sw_engine_next_conn(const struct sw_engine *engine, const struct
     return link == &engine->conns ? NULL : SW_CONTAINER_OF(link, struct sw_conn, link);
 }
 
+enum sw_expresslane_state sw_conn_expresslane(const struct sw_conn *conn)
+{
+    return conn->lane.state;
+}
+
+const char *sw_engine_aead(const struct sw_engine *engine)
+{
+    return engine->aead != NULL ? sw_aead_name(engine->aead) : NULL;
+}
+
+const char *sw_expresslane_state_name(enum sw_expresslane_state state)
+{
+    static const char *const names[] = {
+        [SW_EXPRESSLANE_DISABLED] = "Disabled", [SW_EXPRESSLANE_WAITING] = "WaitingForClient",
+        [SW_EXPRESSLANE_INACTIVE] = "Inactive", [SW_EXPRESSLANE_ACTIVE] = "Active",
+        [SW_EXPRESSLANE_DEGRADED] = "Degraded",
+    };
+    return (size_t)state < sizeof names / sizeof names[0] ? names[state] : "unknown";
+}
+
 const char *sw_state_name(enum sw_state state)
 {
     static const char *const names[] = {

@@ -50,6 +50,7 @@ void sw_conn_free(struct sw_conn *conn)
     sw_tls_free(conn->tls);
     sw_stream_queue_release(&conn->out);
     free(conn->in);
+    sw_expresslane_release(conn);
     sw_tls_wipe(conn->auth_digest, sizeof conn->auth_digest);
     free(conn);
 }
@@ -79,6 +80,7 @@ void sw_conn_enter_state(struct sw_conn *conn, enum sw_state state)
     }
     conn->state = state;
     sw_conn_event(conn, SW_EVENT_STATE);
+    if (state == SW_STATE_ONLINE && conn->state == state) sw_expresslane_rotate(conn);
 }
 
 bool sw_conn_established(const struct sw_conn *conn)
@@ -240,13 +242,28 @@ static void keepalive_timer(struct sw_conn *conn)
     }
 }
 
+void sw_conn_watch_lane(struct sw_conn *conn)
+{
+    const struct sw_engine *engine = conn->engine;
+    bool watch = engine->config.role == SW_CLIENT && conn->lane.state == SW_EXPRESSLANE_ACTIVE;
+
+    sw_conn_set_timer(conn, SW_TIMER_LANE_PING,
+                      watch ? engine->env.now + engine->config.keepalive_interval : SW_NEVER);
+}
+
+static void lane_ping_timer(struct sw_conn *conn)
+{
+    if (conn->state != SW_STATE_ONLINE) return;
+    sw_conn_send_ping(conn);
+    sw_conn_watch_lane(conn);
+}
+
 void sw_conn_timer(struct sw_conn *conn)
 {
     static void (*const handlers[SW_TIMERS])(struct sw_conn *) = {
-        [SW_TIMER_DTLS] = dtls_timer,
-        [SW_TIMER_AUTH] = auth_timer,
-        [SW_TIMER_CONNECT] = connect_timer,
-        [SW_TIMER_IDLE] = idle_timer,
+        [SW_TIMER_DTLS] = dtls_timer,           [SW_TIMER_AUTH] = auth_timer,
+        [SW_TIMER_CONNECT] = connect_timer,     [SW_TIMER_EXPRESSLANE] = sw_expresslane_timer,
+        [SW_TIMER_LANE_PING] = lane_ping_timer, [SW_TIMER_IDLE] = idle_timer,
     };
     sw_time now = conn->engine->env.now;
 
@@ -258,6 +275,19 @@ void sw_conn_timer(struct sw_conn *conn)
     if (conn->state == SW_STATE_ONLINE && sw_keepalive_deadline(&conn->keepalive) <= now)
         keepalive_timer(conn);
     sw_conn_rearm(conn);
+}
+
+void sw_conn_expresslane_activity(struct sw_conn *conn, bool rx, sw_time now)
+{
+    struct sw_engine *engine = conn->engine;
+
+    sw_engine_enter(engine, now);
+    if (conn->state == SW_STATE_ONLINE) {
+        if (rx) conn->stats.last_received = now;
+        sw_expresslane_rotate(conn);
+        sw_conn_rearm(conn);
+    }
+    sw_engine_leave(engine);
 }
 
 void sw_conn_network_changed(struct sw_conn *conn, sw_time now)

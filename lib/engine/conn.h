@@ -9,6 +9,7 @@
 #include "lib/base/hash_table.h"
 #include "lib/base/list.h"
 #include "lib/engine/deadline.h"
+#include "lib/engine/expresslane.h"
 #include "lib/engine/keepalive.h"
 #include "lib/engine/stream_queue.h"
 #include "lib/tls/tls.h"
@@ -20,10 +21,12 @@
 
 /** Timers of a connection; its deadline is the earliest. SW_NEVER: not running. */
 enum sw_timer {
-    SW_TIMER_DTLS,    /**< retransmission (docs/protocol/session.md §6) */
-    SW_TIMER_AUTH,    /**< client: repeat AuthRequest */
-    SW_TIMER_CONNECT, /**< client: connect timeout; server: stale, not Online in time */
-    SW_TIMER_IDLE,    /**< server: nothing authentic for too long */
+    SW_TIMER_DTLS,        /**< retransmission (docs/protocol/session.md §6) */
+    SW_TIMER_AUTH,        /**< client: repeat AuthRequest */
+    SW_TIMER_CONNECT,     /**< client: connect timeout; server: stale, not Online in time */
+    SW_TIMER_EXPRESSLANE, /**< repeat an offer */
+    SW_TIMER_LANE_PING,   /**< client: counters are compared, however busy the tunnel is (R8) */
+    SW_TIMER_IDLE,        /**< server: nothing authentic for too long */
     SW_TIMERS
 };
 
@@ -69,6 +72,8 @@ struct sw_conn {
     struct sw_keepalive keepalive;
     sw_time tracer_fired_for; /**< last_received the tracer has already asked about */
 
+    struct sw_expresslane lane;
+
     /* Stream */
     struct sw_stream_queue out;
     uint8_t *in; /**< plaintext not yet a whole frame */
@@ -99,6 +104,8 @@ bool sw_conn_established(const struct sw_conn *conn);
 void sw_conn_end(struct sw_conn *conn, int reason, bool goodbye);
 /** Ends it with a goodbye because of error, and counts why. */
 void sw_conn_fail(struct sw_conn *conn, int error);
+/** Starts or stops the client's regular comparison of counters. */
+void sw_conn_watch_lane(struct sw_conn *conn);
 /** Runs the timers that are due. */
 void sw_conn_timer(struct sw_conn *conn);
 
@@ -115,6 +122,9 @@ void sw_conn_emit(void *user, const uint8_t *data, size_t len);
 /** 0, or the TLS library's error, counted. */
 int sw_conn_send_frame(struct sw_conn *conn, const struct sw_frame *frame);
 int sw_conn_send_ping(struct sw_conn *conn);
+/** The session id that datagrams carry now: an announced one at once (docs/protocol/session.md
+ * §10). */
+struct sw_session_id sw_conn_outgoing_session(const struct sw_conn *conn);
 /** Room for one datagram of n bytes of record in the batch, flushing if it must. 0 or SW_EAGAIN. */
 int sw_output_room(struct sw_engine *engine, size_t n);
 /** One datagram past every connection (HelloRetryRequest, REJECT). */

@@ -34,6 +34,7 @@ static void set_defaults(struct sw_engine_config *config)
     set_default(&config->keepalive_interval, 10 * SW_SECOND);
     set_default(&config->keepalive_timeout, 60 * SW_SECOND);
     set_default(&config->tracer_timeout, 10 * SW_SECOND);
+    set_default(&config->expresslane_rotation, 15 * SW_MINUTE);
 }
 
 static bool plausible(const struct sw_engine_config *config)
@@ -41,8 +42,23 @@ static bool plausible(const struct sw_engine_config *config)
     if (config->callbacks == NULL || (config->datagram == NULL && config->stream == NULL))
         return false;
     if (config->datagram != NULL && config->batch == NULL) return false;
+    if (config->expresslane_rotation != 0 && config->expresslane_rotation < SW_SECOND) return false;
     return config->role == SW_SERVER ||
            (config->outside_mtu >= OUTSIDE_MTU_MIN && config->outside_mtu <= OUTSIDE_MTU_MAX);
+}
+
+/* What the configuration asks for besides memory. */
+static bool equip(struct sw_engine *engine)
+{
+    const struct sw_engine_config *config = &engine->config;
+
+    if (config->role == SW_SERVER && config->datagram != NULL) {
+        engine->hello_retry =
+            sw_hello_retry_new(config->datagram, &engine->env, OUTSIDE_MTU_MAX - OUTER_HEADERS);
+        if (engine->hello_retry == NULL) return false;
+    }
+    if (config->expresslane) engine->aead = sw_aead_new(NULL);
+    return !config->expresslane || engine->aead != NULL;
 }
 
 struct sw_engine *sw_engine_new(const struct sw_engine_config *config, sw_time now)
@@ -61,13 +77,9 @@ struct sw_engine *sw_engine_new(const struct sw_engine_config *config, sw_time n
     sw_list_init(&engine->conns);
     sw_list_init(&engine->dead);
     sw_conn_table_init(engine);
-    if (config->role == SW_SERVER && config->datagram != NULL) {
-        engine->hello_retry =
-            sw_hello_retry_new(config->datagram, &engine->env, OUTSIDE_MTU_MAX - OUTER_HEADERS);
-        if (engine->hello_retry == NULL) {
-            sw_engine_free(engine);
-            return NULL;
-        }
+    if (!equip(engine)) {
+        sw_engine_free(engine);
+        return NULL;
     }
     return engine;
 }
@@ -86,6 +98,7 @@ void sw_engine_free(struct sw_engine *engine)
     free_all(&engine->dead);
     sw_hello_retry_free(engine->hello_retry);
     sw_conn_table_release(engine);
+    sw_aead_free(engine->aead);
     sw_deadlines_release(&engine->deadlines);
     sw_tls_wipe(engine->plain, sizeof engine->plain);
     sw_tls_wipe(engine->inbox, sizeof engine->inbox);
@@ -151,6 +164,7 @@ static struct sw_conn *start(struct sw_engine *engine, enum sw_transport transpo
     *error = context != NULL ? SW_ENOMEM : SW_EINVAL;
     if (conn == NULL) return NULL;
     conn->version = version;
+    sw_expresslane_init(conn);
     if (engine->config.role == SW_CLIENT) engine->client = conn;
     sw_conn_set_timer(conn, SW_TIMER_CONNECT, engine->env.now + patience);
     conn->tls =

@@ -27,6 +27,8 @@ struct sw_engine {
     struct sw_hello_retry *hello_retry;
     struct sw_reject_limit reject_limit;
 
+    struct sw_aead *aead; /**< NULL without Expresslane */
+
     struct sw_conn *client; /**< client: the one connection */
 
     uint8_t plain[SW_TLS_RECORD_MAX]; /**< plaintext on its way out */

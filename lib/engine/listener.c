@@ -71,6 +71,7 @@ static void create(struct sw_engine *engine, const struct datagram *d, const str
     conn->tls = tls;
     sw_tls_set_output(tls, sw_conn_emit, conn);
     conn->version = d->header.version;
+    sw_expresslane_init(conn);
     memcpy(conn->hello_random, hello->random, sizeof conn->hello_random);
     int r = sw_conn_table_new_session(engine, conn);
     if (predecessor != NULL) {
@@ -242,6 +243,7 @@ static void deliver_roaming(struct sw_engine *engine, struct sw_conn *conn,
     sw_conn_hand_over_address(conn);
     if (alive(conn)) note_session(engine, conn, d->header.session);
     if (alive(conn)) sw_conn_event(conn, SW_EVENT_FLOATED);
+    if (alive(conn) && conn->lane.state == SW_EXPRESSLANE_ACTIVE) sw_expresslane_publish(conn);
     if (alive(conn)) begin_rotation(engine, conn);
     sw_conn_rearm(conn);
 }

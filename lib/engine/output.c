@@ -41,13 +41,18 @@ void sw_output_datagram(struct sw_engine *engine, const struct sw_path *path,
     engine->counters.udp_sent_bytes += len;
 }
 
+struct sw_session_id sw_conn_outgoing_session(const struct sw_conn *conn)
+{
+    return sw_session_equal(conn->rotation, SW_SESSION_EMPTY) ? conn->session : conn->rotation;
+}
+
 static void emit_datagram(struct sw_conn *conn, struct sw_span payload)
 {
     struct sw_engine *engine = conn->engine;
-    bool rotating = !sw_session_equal(conn->rotation, SW_SESSION_EMPTY);
+
     const struct sw_header header = {
         .version = conn->version,
-        .session = rotating ? conn->rotation : conn->session,
+        .session = sw_conn_outgoing_session(conn),
     };
     bool triple =
         engine->config.role == SW_CLIENT && conn->state != SW_STATE_ONLINE && !conn->was_online;
@@ -92,6 +97,10 @@ int sw_conn_send_frame(struct sw_conn *conn, const struct sw_frame *frame)
 
 int sw_conn_send_ping(struct sw_conn *conn)
 {
-    const struct sw_frame ping = {.kind = SW_FRAME_PING};
+    uint8_t reading[SW_LANE_READING_LEN];
+    struct sw_frame ping = {.kind = SW_FRAME_PING};
+
+    if (sw_expresslane_reading(conn, reading))
+        ping.ping.payload = (struct sw_span){reading, sizeof reading};
     return sw_conn_send_frame(conn, &ping);
 }

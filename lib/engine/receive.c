@@ -32,9 +32,12 @@ static int on_nothing(struct sw_conn *conn, const struct sw_frame *frame)
 
 static int on_ping(struct sw_conn *conn, const struct sw_frame *frame)
 {
-    const struct sw_frame pong = {.kind = SW_FRAME_PONG, .ping = {.id = frame->ping.id}};
+    uint8_t reading[SW_LANE_READING_LEN];
+    struct sw_frame pong = {.kind = SW_FRAME_PONG, .ping = {.id = frame->ping.id}};
 
     if (conn->state != SW_STATE_ONLINE) return SW_ESTATE;
+    if (frame->ping.id == 0 && sw_expresslane_reading(conn, reading))
+        pong.ping.payload = (struct sw_span){reading, sizeof reading};
     sw_conn_send_frame(conn, &pong);
     return 0;
 }
@@ -43,6 +46,7 @@ static int on_pong(struct sw_conn *conn, const struct sw_frame *frame)
 {
     if (conn->state != SW_STATE_ONLINE) return SW_ESTATE;
     if (frame->ping.id != 0) return 0;
+    sw_expresslane_pong(conn, frame->ping.payload);
     if (conn->engine->config.role == SW_CLIENT)
         sw_keepalive_reply(&conn->keepalive, conn->engine->env.now);
     sw_conn_event(conn, SW_EVENT_KEEPALIVE_REPLY);
@@ -90,27 +94,32 @@ static int translate_inbound(const struct sw_conn *conn, uint8_t *packet, size_t
     return sw_translate_destination(packet, len, &t, false);
 }
 
-static int on_data(struct sw_conn *conn, const struct sw_frame *frame)
+/* An inside packet of the peer; data is ours to change. */
+static void deliver(struct sw_conn *conn, uint8_t *data, size_t len)
 {
     struct sw_engine *engine = conn->engine;
     struct sw_packet packet;
-    /* The frame lies in a buffer of ours, where the TLS library put it. */
-    uint8_t *data = (uint8_t *)(uintptr_t)frame->data.data;
 
-    if (conn->state != SW_STATE_ONLINE) {
-        engine->counters.drop_data_not_online++;
-        return SW_ESTATE;
-    }
-    if (sw_packet_parse(data, frame->data.len, &packet) < 0 ||
+    if (sw_packet_parse(data, len, &packet) < 0 ||
         translate_inbound(conn, data, packet.total_len) < 0) {
         engine->counters.drop_invalid_inside_packet++;
-        return 0;
+        return;
     }
     engine->counters.tunnel_to_inside++;
     engine->counters.tunnel_to_inside_bytes += packet.total_len;
     conn->stats.packets_in++;
     conn->stats.bytes_in += packet.total_len;
     engine->config.callbacks->inside(engine->config.user, conn, data, packet.total_len);
+}
+
+static int on_data(struct sw_conn *conn, const struct sw_frame *frame)
+{
+    if (conn->state != SW_STATE_ONLINE) {
+        conn->engine->counters.drop_data_not_online++;
+        return SW_ESTATE;
+    }
+    /* The frame lies in a buffer of ours, where the TLS library put it. */
+    deliver(conn, (uint8_t *)(uintptr_t)frame->data.data, frame->data.len);
     return 0;
 }
 
@@ -135,28 +144,11 @@ static int on_encoding_response(struct sw_conn *conn, const struct sw_frame *fra
     return SW_ENOCODEC;
 }
 
-/*
- * Expresslane is off: offers are acknowledged, so that the peer stops repeating them, and nothing
- * is installed (docs/protocol/ expresslane.md R5, R11, R15).
- */
 static int on_expresslane_config(struct sw_conn *conn, const struct sw_frame *frame)
 {
-    const struct sw_frame_expresslane *offer = &frame->expresslane;
-    const struct sw_frame ack = {
-        .kind = SW_FRAME_EXPRESSLANE_CONFIG,
-        .expresslane =
-            {
-                .version = offer->version == 1 ? 1 : 2,
-                .enabled = offer->enabled,
-                .ack = true,
-                .counter = offer->counter,
-            },
-    };
-
     if (conn->state != SW_STATE_ONLINE) return SW_ESTATE;
-    if (conn->transport == SW_STREAM || offer->ack || !offer->enabled)
-        return on_nothing(conn, frame);
-    sw_conn_send_frame(conn, &ack);
+    if (conn->transport == SW_STREAM) return on_nothing(conn, frame);
+    sw_expresslane_config(conn, &frame->expresslane);
     return 0;
 }
 
@@ -216,8 +208,11 @@ static int record_frames(struct sw_conn *conn, const uint8_t *data, size_t len)
  */
 static void adopt_session(struct sw_conn *conn, const struct sw_header *header)
 {
-    if (conn->engine->config.role == SW_CLIENT && !sw_session_is_reserved(header->session))
-        conn->session = header->session;
+    if (conn->engine->config.role == SW_SERVER || sw_session_is_reserved(header->session) ||
+        sw_session_equal(conn->session, header->session))
+        return;
+    conn->session = header->session;
+    if (conn->lane.state == SW_EXPRESSLANE_ACTIVE) sw_expresslane_publish(conn);
 }
 
 /* Reads what the library makes of the record it was fed. The count of frames, or a fatal error. */
@@ -283,6 +278,50 @@ static int one_record(struct sw_conn *conn, const struct sw_header *header,
     return 0;
 }
 
+static void count_lane_error(struct sw_engine_counters *counters, int error)
+{
+    switch (error) {
+    case SW_EREPLAY:
+        counters->expresslane_replayed++;
+        break;
+    case SW_ENOKEY:
+        counters->expresslane_decrypt_no_key++;
+        break;
+    case SW_EAUTH:
+        counters->expresslane_decrypt_failed++;
+        break;
+    default:
+        counters->expresslane_malformed++;
+        break;
+    }
+}
+
+/* One Expresslane packet is as good as a frame (docs/protocol/expresslane.md §8): 1, or 0 if it was
+ * nothing. */
+static int expresslane_packet(struct sw_conn *conn, const struct sw_header *header,
+                              struct sw_span payload)
+{
+    struct sw_engine *engine = conn->engine;
+    bool encoded;
+    int n =
+        sw_expresslane_open(conn, header, payload, engine->inbox, sizeof engine->inbox, &encoded);
+
+    if (n < 0) {
+        count_lane_error(&engine->counters, n);
+        return 0;
+    }
+    engine->counters.expresslane_received++;
+    adopt_session(conn, header);
+    note_activity(conn);
+    if (conn->state != SW_STATE_ONLINE)
+        engine->counters.drop_data_not_online++;
+    else if (encoded)
+        engine->counters.drop_encoded++; /* R4 */
+    else
+        deliver(conn, engine->inbox, (size_t)n);
+    return 1;
+}
+
 int sw_conn_datagram(struct sw_conn *conn, const struct sw_header *header, struct sw_span payload)
 {
     struct sw_engine *engine = conn->engine;
@@ -296,8 +335,9 @@ int sw_conn_datagram(struct sw_conn *conn, const struct sw_header *header, struc
         return 0;
     }
     if (header->expresslane) {
-        engine->counters.udp_expresslane_unexpected++;
-        return 0;
+        count = expresslane_packet(conn, header, payload);
+        sw_conn_rearm(conn);
+        return count;
     }
     while (conn->state != SW_STATE_DISCONNECTED && sw_record_next(&c, &record) == 1) {
         int r = one_record(conn, header, &record);

@@ -137,7 +137,8 @@ static int prepare(struct sw_conn *conn, struct sw_inside_packet *packet, struct
             engine->counters.checksums_completed++;
     }
     translate_outbound(conn, packet, pieces->super);
-    if (pieces->super) cut(engine, packet, pieces); /* again: the segments' sums cover the addresses */
+    if (pieces->super)
+        cut(engine, packet, pieces); /* again: the segments' sums cover the addresses */
     if (pieces->super) {
         engine->counters.superpackets++;
         engine->counters.superpacket_segments += pieces->count;
@@ -154,23 +155,54 @@ static void count_sent(struct sw_conn *conn, size_t bytes)
     conn->stats.bytes_out += bytes;
 }
 
+static bool send_record(struct sw_conn *conn, const struct pieces *pieces, unsigned i)
+{
+    struct sw_engine *engine = conn->engine;
+    struct sw_writer w = sw_writer(engine->plain, sizeof engine->plain);
+
+    put_piece(pieces, i, &w);
+    if (sw_tls_write(conn->tls, w.start, sw_writer_len(&w)) == 0) return true;
+    engine->counters.drop_tls_write++;
+    return false;
+}
+
+/* Sealed from where the kernel put it into the batch: only the headers are built in between. */
+static void send_sealed(struct sw_conn *conn, const struct pieces *pieces, unsigned i, size_t len)
+{
+    struct sw_engine *engine = conn->engine;
+    const uint8_t *body = NULL;
+    size_t body_len = 0;
+    uint8_t *out;
+
+    sw_batch_reserve(engine->config.batch, sw_lane_datagram_len(len),
+                     &out); /* there is room: sw_output_room() */
+    if (pieces->super) {
+        sw_segment_headers(&pieces->segmenter, i, engine->plain, &body, &body_len);
+        sw_expresslane_seal(conn, engine->plain, len - body_len, body, body_len, out);
+    } else {
+        sw_expresslane_seal(conn, pieces->packet->data, len, NULL, 0, out);
+    }
+    sw_batch_commit(engine->config.batch, &conn->path, sw_lane_datagram_len(len), 0);
+    engine->counters.udp_sent++;
+    engine->counters.udp_sent_bytes += sw_lane_datagram_len(len);
+    engine->counters.expresslane_sent++;
+}
+
 static int send_datagrams(struct sw_conn *conn, struct sw_inside_packet *packet,
                           const struct pieces *pieces)
 {
-    struct sw_engine *engine = conn->engine;
+    bool fast = sw_expresslane_ready(&conn->lane);
 
     for (; packet->next - FIRST_SEGMENT < pieces->count; packet->next++) {
         unsigned i = packet->next - FIRST_SEGMENT;
-        struct sw_writer w = sw_writer(engine->plain, sizeof engine->plain);
         size_t len = piece_len(pieces, i);
 
-        if (sw_output_room(engine, len + SW_FRAME_DATA_OVERHEAD + SW_DTLS_OVERHEAD) < 0)
-            return SW_EAGAIN;
-        put_piece(pieces, i, &w);
-        if (sw_tls_write(conn->tls, w.start, sw_writer_len(&w)) < 0)
-            engine->counters.drop_tls_write++;
-        else
-            count_sent(conn, len);
+        if (sw_output_room(conn->engine, len + SW_LANE_HEADER_LEN) < 0) return SW_EAGAIN;
+        if (fast)
+            send_sealed(conn, pieces, i, len);
+        else if (!send_record(conn, pieces, i))
+            continue;
+        count_sent(conn, len);
     }
     return 0;
 }
@@ -250,6 +282,7 @@ static int send_packet(struct sw_conn *conn, struct sw_inside_packet *packet)
         conn->engine->counters.drop_not_online++;
         return 0;
     }
+    if (conn->transport == SW_DATAGRAM) sw_expresslane_rotate(conn);
     if (packet->next == UNTOUCHED) {
         r = prepare(conn, packet, &pieces);
     } else {

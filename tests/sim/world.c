@@ -293,7 +293,17 @@ static void on_random(void *user, uint8_t *out, size_t len)
     world_random_bytes(node->world, out, len);
 }
 
+static void on_keys(void *user, struct sw_conn *conn, const struct sw_expresslane_keys *keys)
+{
+    struct node *node = user;
+
+    (void)conn;
+    (void)keys;
+    node->key_changes++;
+}
+
 static const struct sw_callbacks callbacks = {
+    .expresslane_keys = on_keys,
     .flush = on_flush,
     .inside = on_inside,
     .event = on_event,
@@ -370,6 +380,8 @@ struct node *world_server(struct world *world, bool pqc)
         .batch = node->batch,
         .unix_time = UNIX_TIME,
         .inside_mtu = 1350,
+        .expresslane = world->expresslane,
+        .expresslane_rotation = world->rotation,
         .client_ip = CLIENT_IP,
         .server_ip = SERVER_IP,
         .dns_ip = DNS_IP,
@@ -412,6 +424,8 @@ struct node *world_client(struct world *world, const struct client_options *o)
         .batch = node->batch,
         .unix_time = UNIX_TIME,
         .inside_mtu = 1350,
+        .expresslane = world->expresslane,
+        .expresslane_rotation = world->rotation,
         .outside_mtu = 1500,
         .credentials = credentials(o),
         .tun_ip = TUN_IP,

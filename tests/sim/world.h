@@ -39,6 +39,7 @@ struct node {
 
     /* What happened */
     struct sw_conn *conn; /**< the last connection that reported something; NULL once it closed */
+    unsigned key_changes;
     unsigned online, closed, rejected_events, floated, rotations, replies, authorised;
     int close_error;
     uint32_t next_ip;
@@ -74,6 +75,8 @@ struct world {
     uint64_t seed;       /**< as it is by now */
     sw_time now;
     struct weather weather;
+    bool expresslane; /**< of the nodes made from now on */
+    sw_time rotation; /**< of Expresslane keys; 0: default */
     struct node nodes[WORLD_NODES];
     unsigned count;
     struct in_flight *queue; /**< binary heap by time */
