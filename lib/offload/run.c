@@ -168,7 +168,7 @@ static void advance(struct sw_run *run, const struct sw_run_packet *p)
     run->id = (uint16_t)(p->id + 1);
     if (run->flow.protocol == SW_IPPROTO_TCP) {
         run->sequence = p->sequence + (uint32_t)payload;
-        run->flags |= p->data[IP_HEADER + TCP_FLAGS];
+        run->flags = p->data[IP_HEADER + TCP_FLAGS]; /* all but the last have ACK only */
         run->closed = p->last || payload < run->gso_size;
     } else {
         run->closed = payload < run->gso_size || run->count == SW_COALESCE_UDP_SEGMENTS;
@@ -184,7 +184,6 @@ enum sw_coalesce_reason sw_run_start(struct sw_run *run, const struct sw_run_pac
     run->headers = p->headers;
     run->gso_size = p->len - p->headers;
     run->count = 0;
-    run->flags = 0;
     advance(run, p);
     return SW_COALESCE_NOT;
 }

@@ -48,7 +48,7 @@ struct sw_run {
     size_t gso_size;   /**< payload of the first packet */
     unsigned count;    /**< packets */
     bool closed;       /**< takes no further packet */
-    uint8_t flags;     /**< TCP: of all its packets */
+    uint8_t flags;     /**< TCP: of the last packet, which include those of all others */
     uint16_t id;       /**< that the next packet must have */
     uint32_t sequence; /**< the same, TCP only */
 };

@@ -545,6 +545,13 @@ static void test_other_protocols_and_scraps_pass_through(void **state)
         checked_push(k, packet, cut);
     }
     build(&r, packet);
+    packet[32] = 0xf0; /* a TCP header of 60 bytes */
+    for (size_t cut = 40; cut < 80; cut++) {
+        sw_put_be16(packet + 2, (uint16_t)cut);
+        checksum_packet(packet, cut);
+        checked_push(k, packet, cut);
+    }
+    build(&r, packet);
     for (unsigned protocol = 0; protocol < 256; protocol++) {
         if (protocol == 6 || protocol == UDP) continue;
         packet[9] = (uint8_t)protocol;
@@ -566,15 +573,20 @@ static void test_fragments_let_all_flows_between_their_addresses_go_first(void *
         push_nth(k, UDP, 0, n, 100);
         push_nth(k, UDP, 1, n, 100);
         push_nth(k, 6, 0, n, 100);
+        struct recipe other = nth(UDP, 0, n, 100);
+        size_t other_len = build(&other, packet);
+        packet[15] = 77; /* from another address */
+        checksum_packet(packet, other_len);
+        checked_push(k, packet, other_len);
     }
     struct recipe r = nth(UDP, 2, 0, 100);
     size_t len = build(&r, packet);
     packet[7] = 5; /* a later fragment: no ports */
     checksum_ip(packet);
     checked_push(k, packet, len);
-    assert_int_equal(k->written, 3); /* both UDP runs, then the fragment; TCP waits */
+    assert_int_equal(k->written, 3); /* two UDP runs, then the fragment; the others wait */
     assert_int_equal(k->writes[2].segments, 1);
-    EXPECT_WRITES(k, 2, 2, 1, 2);
+    EXPECT_WRITES(k, 2, 2, 1, 2, 2);
 }
 
 /* --- several flows ------------------------------------------------------------------------------
