@@ -458,6 +458,7 @@ struct sw_conn *world_connect(struct node *client, const struct node *server)
     struct sw_conn *conn =
         sw_connect(client->engine, SW_DATAGRAM, &path, client->world->now, &error);
 
+    client->conn = conn;
     world_flush(client);
     return conn;
 }
