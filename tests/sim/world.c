@@ -191,6 +191,9 @@ void world_flush(struct node *node)
 
     for (unsigned i = 0; i < batch->count; i++) {
         struct sw_batch_chunk *chunk = &batch->chunks[i];
+        /* what the kernel demands of one message with UDP_SEGMENT */
+        assert(chunk->count == (chunk->len + chunk->stride - 1) / chunk->stride);
+        assert(chunk->count <= batch->max_segments && chunk->len <= SW_BATCH_BYTES_IPV4);
         for (size_t at = 0; at < chunk->len; at += chunk->stride) {
             size_t len = chunk->len - at < chunk->stride ? chunk->len - at : chunk->stride;
             transmit(node, &chunk->path, batch->buffer + chunk->offset + at, len);
