@@ -32,7 +32,8 @@ static const char *at(const char *name)
 
 static void make_file(const char *name, mode_t mode)
 {
-    int fd = open(at(name), O_CREAT | O_WRONLY, 0600);
+    unlink(at(name)); /* a mode without write permission may be on it */
+    int fd = open(at(name), O_CREAT | O_EXCL | O_WRONLY, 0600);
     assert_true(fd >= 0);
     close(fd);
     assert_int_equal(chmod(at(name), mode), 0);
