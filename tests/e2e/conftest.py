@@ -90,42 +90,18 @@ def own_lab():
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_setup(item):
-    """Notes what fixtures started; the rest belongs to the test."""
+    """Notes what fixtures started: the rest belongs to the test, and ends before the fixtures do,
+    so that no program loses its devices while it runs.
+    """
     item.processes_before = item.programs_before = sys.maxsize
     yield
     item.processes_before = len(Process.started)
     item.programs_before = len(programs.Program.started)
+    item.addfinalizer(lambda: stop_what_was_started(item))
 
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item):
-    """Puts logs, and the counters of programs that still run, into the report of a failure."""
-    outcome = yield
-    report = outcome.get_result()
-    if not report.failed:
-        return
-    for process in Process.started[item.processes_before:]:
-        if process.log_path.exists():
-            report.sections.append((f"log of {process.name}", process.log_end(100)))
-    for program in programs.Program.started:
-        if program.is_running():
-            report.sections.append((f"metrics of {program.name}", nonzero_metrics(program)))
-
-
-def nonzero_metrics(program):
-    try:
-        metrics = program.metrics()
-    except (OSError, ValueError) as error:
-        return f"no answer: {error}"
-    return "\n".join(f"{name} {value}" for name, value in metrics.items() if value)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_teardown(item):
-    """Ends every process of a test, newest first, and looks at how the programs ended.
-
-    Before the fixtures end, so that no program loses its devices while it runs.
-    """
+def stop_what_was_started(item):
+    """Ends every process of a test, newest first, and looks at how the programs ended."""
     mine = {p.process: p for p in programs.Program.started[item.programs_before:]}
     bad = []
     for process in reversed(Process.started[item.processes_before:]):
@@ -152,3 +128,26 @@ def end_well(process):
     if any(word in process.log() for word in SANITIZER_WORDS):
         bad.append(f"{process.name}: a sanitizer found something")
     return bad
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    """Puts logs, and the counters of programs that still run, into the report of a failure."""
+    outcome = yield
+    report = outcome.get_result()
+    if not report.failed:
+        return
+    for process in Process.started[item.processes_before:]:
+        if process.log_path.exists():
+            report.sections.append((f"log of {process.name}", process.log_end(100)))
+    for program in programs.Program.started:
+        if program.is_running():
+            report.sections.append((f"metrics of {program.name}", nonzero_metrics(program)))
+
+
+def nonzero_metrics(program):
+    try:
+        metrics = program.metrics()
+    except (OSError, ValueError) as error:
+        return f"no answer: {error}"
+    return "\n".join(f"{name} {value}" for name, value in metrics.items() if value)
