@@ -28,8 +28,8 @@ struct sw_tun_queue {
 };
 
 /**
- * Watches a device that we made; one that existed is left alone. Sets the length for single packets.
- * A failure costs latency only: it is logged, and the queue stays as it is.
+ * Watches a device that we made; one that existed is left alone. Sets the length for single
+ * packets. A failure costs latency only: it is logged, and the queue stays as it is.
  */
 void sw_tun_queue_open(struct sw_tun_queue *queue, const struct sw_tun *tun);
 void sw_tun_queue_close(struct sw_tun_queue *queue);

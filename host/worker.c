@@ -92,7 +92,7 @@ static void on_inside(void *user, struct sw_conn *conn, uint8_t *packet, size_t 
 {
     struct sw_worker *worker = user;
     if (worker->tun_open)
-        sw_tun_write(&worker->tun, packet, len);
+        sw_inside_writer_push(worker->writer, packet, len);
     else
         worker->counters.inside_discarded++;
 }
@@ -219,7 +219,8 @@ int sw_worker_attach_tun(struct sw_worker *worker, const struct sw_tun *tun)
     assert(!worker->tun_open);
     worker->tun = *tun;
     worker->tun_poll = open_poll(worker, tun->fd);
-    if (worker->tun_poll == NULL) return SW_ENOMEM;
+    worker->writer = sw_inside_writer_new(&worker->tun);
+    if (worker->tun_poll == NULL || worker->writer == NULL) return SW_ENOMEM;
     worker->tun_open = true;
     sw_tun_queue_open(&worker->tun_queue, &worker->tun);
     sw_worker_watch_tun(worker);
@@ -330,6 +331,7 @@ void sw_worker_free(struct sw_worker *worker)
         worker->tun_open = false;
         close_poll(worker->tun_poll);
     }
+    sw_inside_writer_free(worker->writer);
     sw_tun_queue_close(&worker->tun_queue);
     sw_tun_close(&worker->tun);
     uv_close((uv_handle_t *)&worker->prepare, NULL);

@@ -4,6 +4,7 @@
 
 /* What the files of the worker share: worker.c (life), worker_path.c (packets). */
 
+#include "host/inside_writer.h"
 #include "host/tun_queue.h"
 #include "host/worker.h"
 
@@ -33,6 +34,7 @@ struct sw_worker {
 
     struct sw_tun tun;
     struct sw_tun_queue tun_queue;
+    struct sw_inside_writer *writer;
     uv_timer_t tun_queue_timer; /* while the queue is short, to notice that nothing comes */
     uv_poll_t *tun_poll;
     bool tun_open;

@@ -158,6 +158,7 @@ static bool send_held(struct sw_worker *worker)
 
 void sw_worker_finish_wakeup(struct sw_worker *worker)
 {
+    if (worker->tun_open) sw_inside_writer_flush(worker->writer, sw_worker_now());
     sw_streams_flush(worker->streams);
     sw_worker_send_batch(worker);
     if (!worker->paused) {
