@@ -210,6 +210,66 @@ static void test_records_may_share_a_datagram(void **state)
     }
 }
 
+static void test_a_client_keeps_to_its_outside_mtu(void **state)
+{
+    static const uint16_t mtus[] = {576, 600, 1000, 1200, 1280, 1400, 1499};
+
+    (void)state;
+    for (unsigned n = 0; n < 2 * sizeof mtus / sizeof mtus[0]; n++) {
+        const uint16_t mtu = mtus[n / 2];
+        const size_t most = mtu - 44 - 22 - 3; /* headers, record, frame */
+        uint8_t packet[1500];
+        struct world world;
+        struct tape tape = {0};
+
+        world_init(&world, 60 + n);
+        struct node *server = world_server(&world, true);
+        struct node *client = world_client(&world, &(struct client_options){.keyshare = n & 1});
+        client->config.outside_mtu = mtu;
+        world_restart(client);
+        world.tape = &tape;
+        assert_non_null(world_connect(client, server));
+        world_check(&world, world_run(&world, SW_SECOND, world_both_online));
+        for (size_t len = most; len <= most + 1; len++)
+            world_send(client, client->conn, packet,
+                       world_packet(packet, TUN_IP, REMOTE_IP, 1, len - 32));
+        world_run(&world, SW_SECOND, NULL);
+        world_check(&world, server->inside_count == 1);
+        world_check(&world, sw_engine_counters(client->engine)->drop_oversize == 1);
+        for (size_t i = 0; i < tape.count; i++)
+            if (tape.items[i].from.port == client->address.port)
+                world_check(&world, tape.items[i].len + 28 <= mtu);
+        tape_free(&tape);
+        world_end(&world);
+    }
+}
+
+static void test_a_handshake_survives_a_socket_that_blocks(void **state)
+{
+    (void)state;
+    for (int who = 0; who < 2; who++) {
+        struct world world;
+
+        world_init(&world, 80);
+        world_server(&world, true);
+        world_client(&world, &(struct client_options){0});
+        struct node *blocked = &world.nodes[who];
+        /* room for two large datagrams, and no more */
+        sw_batch_free(blocked->batch);
+        blocked->batch = sw_batch_new(2500, 2, 64);
+        assert_non_null(blocked->batch);
+        blocked->config.batch = blocked->batch;
+        world_restart(blocked);
+        blocked->flush_blocked = true;
+        assert_non_null(world_connect(&world.nodes[1], &world.nodes[0]));
+        world_run(&world, SW_SECOND / 2, NULL);
+        blocked->flush_blocked = false;
+        world_check(&world, world_run(&world, 10 * SW_SECOND, world_both_online));
+        world_check(&world, sw_engine_counters(blocked->engine)->udp_no_room > 0);
+        world_end(&world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +280,8 @@ int main(void)
         cmocka_unit_test(test_ip6_addresses_work_like_others),
         cmocka_unit_test(test_the_server_speaks_the_clients_version),
         cmocka_unit_test(test_records_may_share_a_datagram),
+        cmocka_unit_test(test_a_client_keeps_to_its_outside_mtu),
+        cmocka_unit_test(test_a_handshake_survives_a_socket_that_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
