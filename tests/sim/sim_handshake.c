@@ -236,6 +236,11 @@ static void test_a_client_keeps_to_its_outside_mtu(void **state)
         world_run(&world, SW_SECOND, NULL);
         world_check(&world, server->inside_count == 1);
         world_check(&world, sw_engine_counters(client->engine)->drop_oversize == 1);
+        /* What the server sends is not bound by it. */
+        world_send(server, server->conn, packet,
+                   world_packet(packet, REMOTE_IP, POOL_FIRST_IP, 1, 1431 - 32));
+        world_run(&world, SW_SECOND, NULL);
+        world_check(&world, client->inside_count == 2); /* the first is the ICMP error */
         for (size_t i = 0; i < tape.count; i++)
             if (tape.items[i].from.port == client->address.port)
                 world_check(&world, tape.items[i].len + 28 <= mtu);
