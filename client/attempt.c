@@ -133,6 +133,7 @@ static int open_udp(struct sw_client *client, const struct sw_address *address)
         .send_buffer = config->sndbuf,
         .receive_buffer = config->rcvbuf,
         .mark = config->fwmark,
+        .gro = client->offload,
         .slots = client->offload || config->enable_batch_receive ? SW_UDP_SLOTS : 1,
     };
     struct sw_udp udp;

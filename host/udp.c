@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
 /*
- * Opening a UDP socket and receiving from it.
+ * Opening a UDP socket. Receiving from it is udp_receive.c, sending udp_send.c.
  *
  * A server bound to a wildcard address must answer from the address that the client used, or the
  * client's firewall and its own check of the source drop the answer: packet info is on then, and
@@ -29,19 +29,6 @@
 
 #define SW_LOG_TARGET "udp"
 #include "host/log.h"
-
-union recv_control {
-    char bytes[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(struct in_pktinfo))];
-    struct cmsghdr align;
-};
-
-struct sw_udp_ring {
-    struct mmsghdr messages[SW_UDP_SLOTS];
-    struct iovec iov[SW_UDP_SLOTS];
-    struct sockaddr_storage names[SW_UDP_SLOTS];
-    union recv_control control[SW_UDP_SLOTS];
-    uint8_t data[SW_UDP_SLOTS][SW_UDP_SLOT_LEN];
-};
 
 static int set_int(int fd, int level, int option, int value)
 {
@@ -83,20 +70,6 @@ static int fail(struct sw_udp *udp, char *why, size_t why_size, const char *what
     snprintf(why, why_size, "UDP socket: %s: %s", what, strerror(error));
     sw_udp_close(udp);
     return error == ENOMEM || error == ENOBUFS ? SW_ENOMEM : SW_EINVAL;
-}
-
-static struct sw_udp_ring *new_ring(void)
-{
-    struct sw_udp_ring *ring = calloc(1, sizeof *ring);
-    if (ring == NULL) return NULL;
-    for (unsigned i = 0; i < SW_UDP_SLOTS; i++) {
-        ring->iov[i] = (struct iovec){ring->data[i], SW_UDP_SLOT_LEN};
-        ring->messages[i].msg_hdr.msg_iov = &ring->iov[i];
-        ring->messages[i].msg_hdr.msg_iovlen = 1;
-        ring->messages[i].msg_hdr.msg_name = &ring->names[i];
-        ring->messages[i].msg_hdr.msg_control = &ring->control[i];
-    }
-    return ring;
 }
 
 static int bind_local(struct sw_udp *udp, char *why, size_t why_size)
@@ -142,9 +115,9 @@ int sw_udp_open(struct sw_udp *udp, const struct sw_udp_config *config, const st
         .local = config->local,
         .remote = config->remote,
         .sys = sys,
-        .slots = config->slots,
+        .slots = config->gro ? SW_UDP_RUN_SLOTS : config->slots,
     };
-    udp->ring = new_ring();
+    udp->ring = sw_udp_ring_new(config->gro);
     if (udp->ring == NULL) {
         errno = ENOMEM;
         return fail(udp, why, why_size, "memory");
@@ -160,6 +133,7 @@ int sw_udp_open(struct sw_udp *udp, const struct sw_udp_config *config, const st
         if (server) return fail(udp, why, why_size, "SO_MARK");
         sw_log_warn("the UDP socket is not marked: %s", strerror(errno));
     }
+    if (config->gro) udp->gro = set_int(udp->fd, IPPROTO_UDP, UDP_GRO, 1) == 0;
     if (config->never_df && set_never_df(udp->fd, udp->family) < 0)
         return fail(udp, why, why_size, "IP_MTU_DISCOVER");
     if (server) {
@@ -173,83 +147,8 @@ void sw_udp_close(struct sw_udp *udp)
 {
     if (udp->fd >= 0) close(udp->fd);
     udp->fd = -1;
-    free(udp->ring);
+    sw_udp_ring_free(udp->ring);
     udp->ring = NULL;
-}
-
-/* The local address in the control data; family 0 if it is not there. */
-static struct sw_address local_of(struct msghdr *message, uint16_t port)
-{
-    struct sw_address none;
-    memset(&none, 0, sizeof none);
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
-        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO &&
-            c->cmsg_len >= CMSG_LEN(sizeof(struct in_pktinfo))) {
-            struct in_pktinfo info;
-            memcpy(&info, CMSG_DATA(c), sizeof info);
-            return sw_address_from_in(info.ipi_addr, port);
-        }
-        if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO &&
-            c->cmsg_len >= CMSG_LEN(sizeof(struct in6_pktinfo))) {
-            struct in6_pktinfo info;
-            memcpy(&info, CMSG_DATA(c), sizeof info);
-            return sw_address_from_in6(&info.ipi6_addr, port, info.ipi6_ifindex);
-        }
-    }
-    return none;
-}
-
-/* Where a received datagram came from and to. False: from nowhere that could be answered. */
-static bool path_of(struct sw_udp *udp, struct msghdr *message, struct sw_path *path)
-{
-    path->local = udp->local;
-    if (udp->connected) {
-        path->remote = udp->remote;
-        return true;
-    }
-    if (message->msg_namelen < sizeof(sa_family_t) ||
-        sw_address_from_sockaddr(&path->remote, message->msg_name) < 0 || path->remote.port == 0) {
-        udp->counters.recv_invalid_addr++;
-        return false;
-    }
-    if (udp->pktinfo) {
-        path->local = local_of(message, udp->local.port);
-        if (path->local.family == 0) udp->counters.recv_missing_pktinfo++;
-    }
-    return true;
-}
-
-unsigned sw_udp_receive(struct sw_udp *udp, sw_udp_taker take, void *user)
-{
-    struct sw_udp_ring *ring = udp->ring;
-    for (unsigned i = 0; i < udp->slots; i++) {
-        ring->messages[i].msg_hdr.msg_namelen = sizeof ring->names[i];
-        ring->messages[i].msg_hdr.msg_controllen = udp->pktinfo ? sizeof ring->control[i] : 0;
-    }
-    int n;
-    do {
-        n = udp->sys->recvmmsg(udp->fd, ring->messages, udp->slots, MSG_DONTWAIT);
-    } while (n < 0 && errno == EINTR);
-    udp->counters.recv_calls++;
-    if (n < 0) {
-        if (errno == EAGAIN || errno == EWOULDBLOCK) return 0;
-        udp->counters.recv_errors++;
-        sw_log_rate(SW_LOG_DEBUG, "receiving: %s", strerror(errno));
-        return 0;
-    }
-    for (int i = 0; i < n; i++) {
-        struct mmsghdr *message = &ring->messages[i];
-        struct sw_path path;
-        udp->counters.recv_datagrams++;
-        udp->counters.recv_bytes += message->msg_len;
-        if (message->msg_hdr.msg_flags & MSG_TRUNC) {
-            udp->counters.recv_truncated++;
-            continue;
-        }
-        if (path_of(udp, &message->msg_hdr, &path))
-            take(user, &path, ring->data[i], message->msg_len);
-    }
-    return (unsigned)n;
 }
 
 /* 1: sent. 0: this many segments are refused. -1: no answer to be had here. */

@@ -10,8 +10,10 @@
 
 #include "host/sys.h"
 
-#define SW_UDP_SLOTS    32   /**< most datagrams of one receive call */
-#define SW_UDP_SLOT_LEN 2048 /**< longest datagram taken; longer ones are counted and dropped */
+#define SW_UDP_SLOTS     32    /**< most datagrams of one receive call without UDP_GRO */
+#define SW_UDP_SLOT_LEN  2048  /**< longest datagram taken; longer ones are counted and dropped */
+#define SW_UDP_RUN_SLOTS 8     /**< most runs of datagrams of one receive call with UDP_GRO */
+#define SW_UDP_RUN_LEN   65536 /**< a run may be that long; a shorter buffer would lose its rest */
 
 struct sw_udp_config {
     struct sw_address local;  /**< to bind to; family 0: none (client) */
@@ -20,11 +22,13 @@ struct sw_udp_config {
     uint64_t receive_buffer;  /**< bytes; 0: leave */
     uint32_t mark;            /**< SO_MARK; 0: none */
     bool never_df;            /**< IP_PMTUDISC_OMIT: no DF, ICMP "fragmentation needed" ignored */
-    unsigned slots;           /**< datagrams per receive call, 1..SW_UDP_SLOTS */
+    bool gro;                 /**< take runs of datagrams at once, if the kernel can (UDP_GRO) */
+    unsigned slots;           /**< without gro: datagrams per receive call, 1..SW_UDP_SLOTS */
 };
 
 struct sw_udp_counters {
     uint64_t recv_calls, recv_datagrams, recv_bytes;
+    uint64_t gro_runs, gro_datagrams; /**< runs of several datagrams, and what was in them */
     uint64_t recv_truncated, recv_invalid_addr, recv_missing_pktinfo, recv_errors;
 };
 
@@ -33,6 +37,7 @@ struct sw_udp {
     int family; /**< AF_INET or AF_INET6 */
     bool connected;
     bool pktinfo; /**< bound to a wildcard: each datagram brings and takes its local address */
+    bool gro;     /**< UDP_GRO is on */
     struct sw_address local, remote;
     struct sw_udp_counters counters;
     /* private */
@@ -57,11 +62,15 @@ void sw_udp_close(struct sw_udp *udp);
 typedef void (*sw_udp_taker)(void *user, const struct sw_path *path, uint8_t *data, size_t len);
 
 /**
- * One receive call; take is called for each datagram. The number of datagrams that were received,
- * 0 when none was there; fewer than the slots mean that the socket is drained. Errors are counted
- * and never fatal: on a datagram socket they are news about an earlier send.
+ * One receive call; take is called for each datagram. The number of datagrams, 0 when none was
+ * there; *drained says that the socket had no more than that. Errors are counted and never fatal:
+ * on a datagram socket they are news about an earlier send.
  */
-unsigned sw_udp_receive(struct sw_udp *udp, sw_udp_taker take, void *user);
+unsigned sw_udp_receive(struct sw_udp *udp, sw_udp_taker take, void *user, bool *drained);
+
+/* Buffers of sw_udp_receive(). NULL: out of memory. */
+struct sw_udp_ring *sw_udp_ring_new(bool gro);
+void sw_udp_ring_free(struct sw_udp_ring *ring);
 
 /**
  * How many datagrams one send may carry with UDP_SEGMENT here: 128, 64 or 1 (not at all). Tries it

@@ -92,7 +92,7 @@ static void on_inside(void *user, struct sw_conn *conn, uint8_t *packet, size_t 
 {
     struct sw_worker *worker = user;
     if (worker->tun_open)
-        sw_tun_write(&worker->tun, packet, len);
+        sw_inside_writer_push(worker->writer, packet, len);
     else
         worker->counters.inside_discarded++;
 }
@@ -180,7 +180,8 @@ struct sw_worker *sw_worker_new(const struct sw_worker_config *config)
     }
     uv_prepare_init(&worker->loop, &worker->prepare);
     uv_timer_init(&worker->loop, &worker->timer);
-    worker->prepare.data = worker->timer.data = worker;
+    uv_timer_init(&worker->loop, &worker->tun_queue_timer);
+    worker->prepare.data = worker->timer.data = worker->tun_queue_timer.data = worker;
     uv_prepare_start(&worker->prepare, before_sleep);
     worker->batch = sw_batch_new(BATCH_BYTES, BATCH_CHUNKS, config->max_segments);
     worker->streams = sw_streams_new(&worker->loop, config->sys, after_stream, worker);
@@ -218,8 +219,10 @@ int sw_worker_attach_tun(struct sw_worker *worker, const struct sw_tun *tun)
     assert(!worker->tun_open);
     worker->tun = *tun;
     worker->tun_poll = open_poll(worker, tun->fd);
-    if (worker->tun_poll == NULL) return SW_ENOMEM;
+    worker->writer = sw_inside_writer_new(&worker->tun);
+    if (worker->tun_poll == NULL || worker->writer == NULL) return SW_ENOMEM;
     worker->tun_open = true;
+    sw_tun_queue_open(&worker->tun_queue, &worker->tun);
     sw_worker_watch_tun(worker);
     return 0;
 }
@@ -328,9 +331,12 @@ void sw_worker_free(struct sw_worker *worker)
         worker->tun_open = false;
         close_poll(worker->tun_poll);
     }
+    sw_inside_writer_free(worker->writer);
+    sw_tun_queue_close(&worker->tun_queue);
     sw_tun_close(&worker->tun);
     uv_close((uv_handle_t *)&worker->prepare, NULL);
     uv_close((uv_handle_t *)&worker->timer, NULL);
+    uv_close((uv_handle_t *)&worker->tun_queue_timer, NULL);
     while (uv_run(&worker->loop, UV_RUN_DEFAULT) != 0)
         continue;
     int busy = uv_loop_close(&worker->loop);

@@ -115,6 +115,8 @@ static const struct sw_metric_def udp_metrics[] = {
     UDP(recv_calls, "Receive calls on UDP sockets"),
     UDP(recv_datagrams, "Datagrams received"),
     UDP(recv_bytes, "Bytes of these"),
+    UDP(gro_runs, "Runs of several datagrams received at once (UDP_GRO)"),
+    UDP(gro_datagrams, "Datagrams in these runs"),
     UDP(recv_truncated, "Datagrams longer than the receive buffer, dropped"),
     UDP(recv_invalid_addr, "Datagrams from nowhere that could be answered, dropped"),
     UDP(recv_missing_pktinfo, "Datagrams without the local address they came to"),
@@ -158,6 +160,7 @@ static const struct sw_metric_def tun_metrics[] = {
     TUN(short_reads, "tun_recv_gso_short_read", "Reads without a packet behind the virtio header"),
     TUN(read_errors, "tun_read_errors", "Reads of the TUN that failed"),
     TUN(writes, "tun_writes", "Packets written to the TUN"),
+    TUN(superpackets_written, "tun_superpackets_written", "Superpackets among them"),
     TUN(write_bytes, "tun_from_client", "Bytes of these, without the virtio header"),
     TUN(write_errors, "inside_io_send_failed", "Packets the TUN refused"),
 };

@@ -132,6 +132,7 @@ static int open_udp(struct sw_server *server, bool batching, char *why, size_t w
         .send_buffer = server->config->udp_buffer_size,
         .receive_buffer = server->config->udp_buffer_size,
         .never_df = true,
+        .gro = batching,
         .slots = batching || server->config->enable_batch_receive ? SW_UDP_SLOTS : 1,
     };
     struct sw_udp udp;

@@ -294,6 +294,7 @@ static int send_packet(struct sw_conn *conn, struct sw_inside_packet *packet)
         if (r == SW_EAGAIN) return r;
         if (r < 0) return 0;
         r = send_stream(conn, packet, &pieces);
+        sw_conn_rearm(conn);
     } else {
         r = send_datagrams(conn, packet, &pieces);
     }

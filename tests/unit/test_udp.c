@@ -69,12 +69,19 @@ static struct sw_udp open_client(const struct sw_udp *server, const char *host)
     return open_with((struct sw_udp_config){.remote = address_of(host, server->local.port)});
 }
 
+static bool drained;
+
+static unsigned receive_now(struct sw_udp *udp)
+{
+    return sw_udp_receive(udp, see, NULL, &drained);
+}
+
 static unsigned receive(struct sw_udp *udp)
 {
     struct pollfd wait = {.fd = udp->fd, .events = POLLIN};
     n_seen = 0;
     assert_int_equal(poll(&wait, 1, 5000), 1);
-    return sw_udp_receive(udp, see, NULL);
+    return receive_now(udp);
 }
 
 /* Sends n datagrams of len bytes along path as the programs do. */
@@ -189,11 +196,64 @@ static void test_slots_bound_one_call(void **state)
     for (int i = 0; i < 6; i++)
         assert_int_equal(send(client.fd, &i, 1, 0), 1);
     assert_int_equal(receive(&server), 4);
+    assert_false(drained);
     assert_int_equal(receive(&server), 2);
+    assert_true(drained);
     assert_int_equal(seen[1].first, 5);
-    assert_int_equal(sw_udp_receive(&server, see, NULL), 0);
+    assert_int_equal(receive_now(&server), 0);
     assert_int_equal(server.counters.recv_datagrams, 6);
     assert_int_equal(server.counters.recv_calls, 3);
+    sw_udp_close(&client);
+    sw_udp_close(&server);
+}
+
+/* What one UDP_SEGMENT message sends arrives as one run, is seen datagram by datagram, and along
+ * one path; on a wildcard socket the address it was sent to comes with it. */
+static void run_arrives_whole(const char *bind_to, const char *reach_at)
+{
+    struct sw_udp server =
+        open_with((struct sw_udp_config){.local = address_of(bind_to, 0), .gro = true});
+    struct sw_udp client = open_client(&server, reach_at);
+    const struct sw_path path = {.remote = client.remote};
+    struct sw_address expected = address_of(reach_at, server.local.port);
+    assert_true(server.gro);
+    send_along(&client, &path, 7, 1000);
+    assert_int_equal(receive(&server), 7);
+    assert_int_equal(n_seen, 7);
+    for (unsigned i = 0; i < 7; i++) {
+        assert_int_equal(seen[i].len, 1000);
+        assert_int_equal(seen[i].first, i);
+        assert_true(sw_address_same_host(&seen[i].path.local, &expected));
+    }
+    assert_int_equal(server.counters.gro_runs, 1);
+    assert_int_equal(server.counters.gro_datagrams, 7);
+    assert_int_equal(send(client.fd, "single", 6, 0), 6);
+    assert_int_equal(receive(&server), 1);
+    assert_int_equal(seen[0].len, 6);
+    assert_int_equal(server.counters.gro_runs, 1);
+    sw_udp_close(&client);
+    sw_udp_close(&server);
+}
+
+static void test_run_of_datagrams_is_received_at_once(void **state)
+{
+    run_arrives_whole("127.0.0.1", "127.0.0.1");
+    run_arrives_whole("0.0.0.0", "127.0.0.2");
+    run_arrives_whole("::", "::1");
+}
+
+static void test_run_as_long_as_they_come_is_not_truncated(void **state)
+{
+    struct sw_udp server =
+        open_with((struct sw_udp_config){.local = address_of("127.0.0.1", 0), .gro = true});
+    struct sw_udp client = open_client(&server, "127.0.0.1");
+    const struct sw_path path = {.remote = client.remote};
+    send_along(&client, &path, 46, 1406);
+    unsigned count = 0;
+    while (count < 46)
+        count += receive(&server);
+    assert_int_equal(server.counters.recv_truncated, 0);
+    assert_int_equal(server.counters.recv_bytes, 46 * 1406);
     sw_udp_close(&client);
     sw_udp_close(&server);
 }
@@ -221,9 +281,9 @@ static void test_refused_port_is_news_and_not_the_end(void **state)
     assert_int_equal(send(client.fd, "x", 1, 0), 1);
     struct pollfd wait = {.fd = client.fd, .events = POLLIN};
     assert_int_equal(poll(&wait, 1, 5000), 1);
-    assert_int_equal(sw_udp_receive(&client, see, NULL), 0);
+    assert_int_equal(receive_now(&client), 0);
     assert_int_equal(client.counters.recv_errors, 1);
-    assert_int_equal(sw_udp_receive(&client, see, NULL), 0);
+    assert_int_equal(receive_now(&client), 0);
     assert_int_equal(client.counters.recv_errors, 1);
     sw_udp_close(&client);
 }
@@ -300,6 +360,8 @@ int main(void)
         cmocka_unit_test(test_server_never_sets_df),
         cmocka_unit_test(test_buffers_are_what_was_asked_for),
         cmocka_unit_test(test_slots_bound_one_call),
+        cmocka_unit_test(test_run_of_datagrams_is_received_at_once),
+        cmocka_unit_test(test_run_as_long_as_they_come_is_not_truncated),
         cmocka_unit_test(test_datagram_longer_than_a_slot_is_counted_and_dropped),
         cmocka_unit_test(test_refused_port_is_news_and_not_the_end),
         cmocka_unit_test(test_address_in_use_is_named),
