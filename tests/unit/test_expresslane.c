@@ -384,6 +384,18 @@ static void test_an_old_offer_is_ignored(void **state)
     rig_end();
 }
 
+static void test_exchanges_begin_with_one(void **state)
+{
+    (void)state;
+    rig_start(SW_CLIENT, true);
+    rig_notice(0);
+    rig_offer(2, 0, 0);
+    rig_offer(2, 0, 0x5a);
+    assert_int_equal(rig.sent_count, 0);
+    assert_null(rig.lane->peer.ready);
+    rig_end();
+}
+
 /* --- R2, R3: peers that do not want it
  * ----------------------------------------------------------*/
 
@@ -824,6 +836,7 @@ int main(void)
         cmocka_unit_test(test_an_exchange_is_finished_before_the_next_begins),
         cmocka_unit_test(test_a_repeated_offer_is_only_acknowledged),
         cmocka_unit_test(test_an_old_offer_is_ignored),
+        cmocka_unit_test(test_exchanges_begin_with_one),
         cmocka_unit_test(test_a_silent_peer_is_asked_less_and_less_often),
         cmocka_unit_test(test_an_offer_of_the_peer_ends_our_patience),
         cmocka_unit_test(test_after_a_notice_nothing_is_offered),
