@@ -43,6 +43,42 @@ static void assert_frame_bytes(const struct sw_frame_expresslane *config, const 
     free(expected.data);
 }
 
+/* --- frames ------------------------------------------------------------------------------------*/
+
+#define COUNTING_KEY "0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20"
+
+static void test_published_frames_come_out_both_ways(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        struct sw_frame_expresslane config; /**< but for the key */
+    } frames[] = {
+        {"14 02 80 0000 0000000000000001 " COUNTING_KEY, {2, true, false, 1, {0}}},
+        {"14 02 c0 0000 0000000000000001 " COUNTING_KEY, {2, true, true, 1, {0}}},
+        {"14 01 c0 0000 0000000000000001 " COUNTING_KEY, {1, true, true, 1, {0}}},
+        {"14 02 00 0000 0000000000000002 00*32", {2, false, false, 2, {0}}},
+        {"14 02 40 0000 0000000000000002 00*32", {2, false, true, 2, {0}}},
+        {"14 01 c0 0000 123456789abcdef0 " COUNTING_KEY, {1, true, true, 0x123456789abcdef0, {0}}},
+    };
+    for (size_t i = 0; i < sizeof frames / sizeof frames[0]; i++) {
+        struct hex bytes = hex(frames[i].bytes);
+        struct sw_cursor c = sw_cursor(bytes.data, bytes.len);
+        struct sw_frame frame;
+
+        assert_int_equal(sw_frame_decode(&c, &frame), 0);
+        assert_int_equal(sw_cursor_left(&c), 0);
+        assert_int_equal(frame.kind, SW_FRAME_EXPRESSLANE_CONFIG);
+        assert_int_equal(frame.expresslane.version, frames[i].config.version);
+        assert_int_equal(frame.expresslane.enabled, frames[i].config.enabled);
+        assert_int_equal(frame.expresslane.ack, frames[i].config.ack);
+        assert_int_equal(frame.expresslane.counter, frames[i].config.counter);
+        assert_memory_equal(frame.expresslane.key, bytes.data + 13, 32);
+        assert_frame_bytes(&frame.expresslane, frames[i].bytes);
+        free(bytes.data);
+    }
+}
+
 /* --- the start ---------------------------------------------------------------------------------*/
 
 static void test_a_client_offers_first(void **state)
@@ -566,7 +602,10 @@ static void test_a_reading_is_sent_while_the_lane_is_in_use(void **state)
 {
     (void)state;
     uint8_t reading[SW_LANE_READING_LEN];
-    struct hex expected = hex("00000000000003e8 0000000000000384");
+    struct hex expected = hex("02 0000 0010 00000000000003e8 0000000000000384");
+    struct sw_frame ping = {.kind = SW_FRAME_PING, .ping = {.payload = {reading, sizeof reading}}};
+    uint8_t bytes[64];
+    struct sw_writer w = sw_writer(bytes, sizeof bytes);
 
     rig_start(SW_CLIENT, true);
     assert_false(sw_expresslane_reading(rig.conn, reading));
@@ -575,7 +614,9 @@ static void test_a_reading_is_sent_while_the_lane_is_in_use(void **state)
     rig.lane->sent = 1000;
     rig.lane->received = 900;
     assert_true(sw_expresslane_reading(rig.conn, reading));
-    assert_memory_equal(reading, expected.data, sizeof reading);
+    assert_int_equal(sw_frame_encode(&w, &ping), 0);
+    assert_int_equal(sw_writer_len(&w), expected.len);
+    assert_memory_equal(bytes, expected.data, expected.len);
 
     rig.engine->config.callbacks = &rig_provider_callbacks;
     rig.stats = (struct sw_expresslane_stats){.sent_packets = 258, .received_packets = 3};
@@ -820,6 +861,7 @@ static void test_keys_that_go_are_wiped(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_published_frames_come_out_both_ways),
         cmocka_unit_test(test_a_client_offers_first),
         cmocka_unit_test(test_a_server_waits_acknowledges_and_offers),
         cmocka_unit_test(test_it_takes_udp_version_1_3_and_the_option),
