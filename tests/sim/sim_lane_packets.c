@@ -125,7 +125,8 @@ static void inject_sealed(struct pair *p, const uint8_t *text, size_t len)
     struct sw_conn *conn = p->client->conn;
     uint8_t datagram[256];
 
-    sw_expresslane_seal(conn, text, len, NULL, 0, datagram);
+    memcpy(datagram + SW_LANE_TEXT, text, len);
+    sw_expresslane_seal(conn, datagram, len);
     world_inject(&p->world, &p->client->address, &p->server->address, datagram,
                  sw_lane_datagram_len(len));
     world_run(&p->world, 100 * SW_MILLISECOND, NULL);
