@@ -91,9 +91,9 @@ static int start(struct sw_client *client)
     return open_control(client);
 }
 
-static void on_signal(uv_signal_t *handle, int number)
+static void on_signal(void *user, int number)
 {
-    struct sw_client *client = handle->data;
+    struct sw_client *client = user;
     if (number == SIGHUP) {
         sw_log_info("SIGHUP: nothing is reloaded; restart to use a changed configuration");
         return;
@@ -104,21 +104,15 @@ static void on_signal(uv_signal_t *handle, int number)
 
 static void start_watching(struct sw_client *client)
 {
-    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
     uv_loop_t *loop = sw_worker_loop(client->worker);
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-        uv_signal_init(loop, &client->signals[i]);
-        client->signals[i].data = client;
-        uv_signal_start(&client->signals[i], on_signal, numbers[i]);
-    }
+    sw_signals_watch(&client->signals, loop, on_signal, client);
     uv_timer_init(loop, &client->next);
     client->next.data = client;
 }
 
 static void stop_watching(struct sw_client *client)
 {
-    for (size_t i = 0; i < sizeof client->signals / sizeof client->signals[0]; i++)
-        uv_close((uv_handle_t *)&client->signals[i], NULL);
+    sw_signals_close(&client->signals);
     uv_close((uv_handle_t *)&client->next, NULL);
 }
 

@@ -11,6 +11,7 @@
 #include "client/routes.h"
 #include "host/control.h"
 #include "host/metrics.h"
+#include "host/signals.h"
 #include "host/worker.h"
 
 struct sw_client {
@@ -20,7 +21,7 @@ struct sw_client {
     struct sw_control *control;
     struct sw_netlink *nl;
     struct sw_routes routes;
-    uv_signal_t signals[3];
+    struct sw_signals signals;
     unsigned max_segments;
     bool offload;
     sw_time started;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
 /*
- * The client's TUN device: its MTU is always 1350, its address always tun_local_ip with tun_peer_ip
- * behind it, whoever made it. The addresses that the server tells are translated at the ends of the
- * tunnel and never appear on the device (docs/protocol/session.md §20).
+ * The client's TUN device: its MTU is 1350, or what outside_mtu has room for, its address always
+ * tun_local_ip with tun_peer_ip behind it, whoever made it. The addresses that the server tells are
+ * translated at the ends of the tunnel and never appear on the device (docs/protocol/session.md
+ * §8, §20).
  */
 
 #include <arpa/inet.h>
@@ -14,11 +15,26 @@
 
 #include "client/client_internal.h"
 
+#define SW_LOG_TARGET "tun"
+#include "host/log.h"
+
+/* Without path MTU discovery, what does not fit the outside must not enter the tunnel. The MSS that
+ * hosts derive from it holds the other direction to it as well. */
+static unsigned inside_mtu(const struct sw_client_config *config)
+{
+    unsigned room = config->outside_mtu - SW_TUN_OVERHEAD;
+
+    if (room >= SW_TUN_MTU) return SW_TUN_MTU;
+    sw_log_warn("outside_mtu %u leaves room for inside packets of %u bytes instead of %d",
+                (unsigned)config->outside_mtu, room, SW_TUN_MTU);
+    return room;
+}
+
 /* What could not be done, or NULL; errno says why. */
 static const char *set_up(struct sw_netlink *nl, struct sw_tun *tun,
                           const struct sw_client_config *config)
 {
-    if (sw_netlink_link_mtu(nl, tun->index, SW_TUN_MTU) < 0) return "MTU";
+    if (sw_netlink_link_mtu(nl, tun->index, inside_mtu(config)) < 0) return "MTU";
     if (sw_netlink_address_add(nl, tun->index, ntohl(config->tun_local_ip.s_addr), 32,
                                ntohl(config->tun_peer_ip.s_addr)) < 0)
         return "address";

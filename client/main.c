@@ -4,11 +4,11 @@
 
 #define SW_LOG_TARGET "client"
 
-#include <signal.h>
 #include <unistd.h>
 
 #include "client/client.h"
 #include "host/log.h"
+#include "host/signals.h"
 
 extern char **environ;
 
@@ -23,13 +23,13 @@ int main(int argc, char **argv)
     struct sw_config_report report;
     int status;
 
+    sw_signals_hold();
     if (sw_client_config_load(argc, argv, environ, &config, &report) != 0) {
         status = sw_config_report_print(&report, "slipway-client");
     } else {
         sw_log_setup(config.log_level, SW_LOG_FULL, STDOUT_FILENO);
         sw_config_report_log(&report);
         sw_options_print(&sw_client_options, &config, log_option, NULL);
-        signal(SIGPIPE, SIG_IGN);
         status = sw_client_run(&config);
     }
     sw_config_report_free(&report);

@@ -6,9 +6,10 @@
  * follow: the server keeps a host route over the gateway and device that the kernel uses for it at
  * that moment, asked before the halves are there.
  *
- * All are of protocol static in the main table. A route that is there already was not made by us
- * and is not removed by us; a half that leads elsewhere is an error, because nothing would go
- * through the tunnel.
+ * All are of protocol static in the main table. A route that is there already and equal to ours in
+ * everything, protocol included, was left behind by a client that died: it becomes ours. Any other
+ * is not ours to remove; a half that leads elsewhere is an error, because nothing would go through
+ * the tunnel.
  */
 
 #define SW_LOG_TARGET "routes"
@@ -41,7 +42,14 @@ static int fail(const struct sw_route *route, const char *what, char *why, size_
 
 static int add(struct sw_routes *routes, struct sw_netlink *nl, const struct sw_route *route)
 {
-    if (sw_netlink_route_add(nl, route) < 0) return -1;
+    if (sw_netlink_route_add(nl, route) < 0) {
+        if (errno != EEXIST) return -1;
+        if (sw_netlink_route_delete(nl, route) < 0) {
+            errno = EEXIST;
+            return -1;
+        }
+        if (sw_netlink_route_add(nl, route) < 0) return -1;
+    }
     routes->installed[routes->n++] = *route;
     return 0;
 }

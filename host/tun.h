@@ -17,6 +17,10 @@
 #define SW_TUN_MTU_MOST   1431  /**< one Data frame carries that much */
 #define SW_TUN_PACKET_MAX 65535 /**< longest packet that can be read */
 
+/** Most that the tunnel adds to an inside packet, outer IPv4 header included
+ * (docs/protocol/expresslane.md §3). */
+#define SW_TUN_OVERHEAD 84
+
 struct sw_tun_config {
     const char *name; /**< NULL: the kernel chooses */
     enum sw_tristate offload;

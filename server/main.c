@@ -4,11 +4,11 @@
 
 #define SW_LOG_TARGET "server"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "host/log.h"
+#include "host/signals.h"
 #include "server/server.h"
 
 extern char **environ;
@@ -24,13 +24,13 @@ int main(int argc, char **argv)
     struct sw_config_report report;
     int status;
 
+    sw_signals_hold();
     if (sw_server_config_load(argc, argv, environ, &config, &report) != 0) {
         status = sw_config_report_print(&report, "slipway-server");
     } else {
         sw_log_setup(config.log_level, config.log_format, STDOUT_FILENO);
         sw_config_report_log(&report);
         sw_options_print(&sw_server_options, &config, log_option, NULL);
-        signal(SIGPIPE, SIG_IGN);
         status = sw_server_run(&config);
     }
     sw_config_report_free(&report);

@@ -188,9 +188,9 @@ static int open_control(struct sw_server *server, char *why, size_t why_size)
     return error;
 }
 
-static void on_signal(uv_signal_t *handle, int number)
+static void on_signal(void *user, int number)
 {
-    struct sw_server *server = handle->data;
+    struct sw_server *server = user;
     if (number == SIGHUP) {
         sw_log_info("SIGHUP: nothing is reloaded; restart to use a changed configuration");
         return;
@@ -206,14 +206,9 @@ static void on_statistics(uv_timer_t *timer)
 
 static void start_watching(struct sw_server *server)
 {
-    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
     uv_loop_t *loop = sw_worker_loop(server->worker);
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-        uv_signal_init(loop, &server->signals[i]);
-        server->signals[i].data = server;
-        uv_signal_start(&server->signals[i], on_signal, numbers[i]);
-    }
     uint64_t interval = server->config->statistics_reporting_interval / SW_MILLISECOND;
+    sw_signals_watch(&server->signals, loop, on_signal, server);
     uv_timer_init(loop, &server->statistics);
     server->statistics.data = server;
     if (interval > 0) uv_timer_start(&server->statistics, on_statistics, interval, interval);
@@ -221,8 +216,7 @@ static void start_watching(struct sw_server *server)
 
 static void stop_watching(struct sw_server *server)
 {
-    for (size_t i = 0; i < sizeof server->signals / sizeof server->signals[0]; i++)
-        uv_close((uv_handle_t *)&server->signals[i], NULL);
+    sw_signals_close(&server->signals);
     uv_close((uv_handle_t *)&server->statistics, NULL);
 }
 

@@ -10,6 +10,7 @@
 #include "host/address_pool.h"
 #include "host/control.h"
 #include "host/metrics.h"
+#include "host/signals.h"
 #include "host/users.h"
 #include "host/worker.h"
 #include "server/server.h"
@@ -33,7 +34,7 @@ struct sw_server {
     struct sw_metrics *metrics;
     struct sw_server_gauges gauges;
     struct sw_control *control;
-    uv_signal_t signals[3];
+    struct sw_signals signals;
     uv_timer_t statistics;
     sw_time started;
     bool failed;

@@ -7,7 +7,8 @@
  * §12).
  *
  * A REJECT is a hint that nobody signed: it must not end a connection, but it may make us ask
- * faster. While suspicious, pings go out every second and the answer is awaited for five.
+ * faster. While suspicious, pings go out every second and the answer is awaited for five. A second
+ * passes before the next REJECT is listened to, so a storm of forged ones costs a ping a second.
  */
 
 #include "lib/engine/keepalive.h"
@@ -74,8 +75,9 @@ bool sw_keepalive_ask(struct sw_keepalive *k, sw_time now)
 
 bool sw_keepalive_suspect(struct sw_keepalive *k, sw_time now)
 {
-    if (k->suspicious) return false;
+    if (k->suspicious || now < k->deaf_until) return false;
     k->suspicious = true;
+    k->deaf_until = now + SUSPICIOUS_INTERVAL;
     ping(k, now);
     return true;
 }

@@ -22,6 +22,7 @@ struct sw_keepalive {
 
     enum sw_keepalive_state state;
     bool suspicious;     /**< a REJECT came in: ask faster until something authentic comes */
+    sw_time deaf_until;  /**< REJECTs before are not listened to: one was, a moment ago */
     sw_time interval_at; /**< SW_NEVER: not running */
     sw_time timeout_at;  /**< SW_NEVER: not armed */
 };

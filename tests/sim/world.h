@@ -32,6 +32,7 @@ struct node {
 
     /* Set by tests to say how callbacks answer */
     int verdict;             /**< of authorise */
+    bool anyone;             /**< authorise says yes to whatever it is asked */
     bool no_address;         /**< assign fails */
     bool flush_blocked;      /**< flush says SW_EAGAIN and sends nothing */
     bool close_in_authorise; /**< authorise closes the connection it is asked about */
@@ -57,6 +58,7 @@ struct node {
 /** Every datagram that was sent, in order. */
 struct tape {
     struct recorded {
+        sw_time at;
         struct sw_address from, to;
         size_t len;
         uint8_t *bytes;
@@ -168,6 +170,12 @@ int world_send(struct node *node, struct sw_conn *conn, uint8_t *packet, size_t 
 
 /** Sends plaintext as one record, as if the node's engine had made it, and flushes. */
 void world_send_plain(struct node *node, struct sw_conn *conn, const void *bytes, size_t len);
+
+/**
+ * The plaintext of the first record of a datagram for node that the network swallowed, into out
+ * (SW_TLS_RECORD_MAX bytes of room). Bytes, or what the TLS library said.
+ */
+int world_open(struct node *node, const struct recorded *item, uint8_t *out);
 
 #define CLIENT_IP     0x0a7d0005u
 #define SERVER_IP     0x0a7d0006u

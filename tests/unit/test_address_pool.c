@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/* The pool of inside addresses: host/address_pool.h. */
+
+#include "host/address_pool.h"
+
+#include <setjmp.h>
+#include <slipway/error.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define NETWORK UINT32_C(0x0a7d0000) /* 10.125.0.0 */
+
+static char owner;
+
+/* Shuffling with this keeps every item where it is: the pool hands out in ascending order. */
+static uint32_t keep_order(uint32_t limit)
+{
+    return limit - 1;
+}
+
+static uint32_t last_limit;
+
+static uint32_t always_first(uint32_t limit)
+{
+    assert_true(limit > 0);
+    last_limit = limit;
+    return 0;
+}
+
+static struct sw_address_pool *pool_of(unsigned prefix, const uint32_t *reserved, size_t n)
+{
+    char why[256] = "";
+    struct sw_address_pool *pool =
+        sw_address_pool_new(NETWORK, prefix, reserved, n, keep_order, why, sizeof why);
+    assert_non_null(pool);
+    return pool;
+}
+
+static uint32_t take(struct sw_address_pool *pool, void *who)
+{
+    uint32_t ip = 0;
+    assert_int_equal(sw_address_pool_take(pool, who, &ip), 0);
+    return ip;
+}
+
+static void test_network_broadcast_and_reserved_are_never_handed_out(void **state)
+{
+    const uint32_t reserved[] = {NETWORK + 1, NETWORK + 5, 0, UINT32_C(0xc0000201)};
+    struct sw_address_pool *pool = pool_of(29, reserved, 4);
+    const uint32_t expected[] = {2, 3, 4, 6};
+    assert_int_equal(sw_address_pool_size(pool), 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(take(pool, &owner), NETWORK + expected[i]);
+    uint32_t ip = 77;
+    assert_int_equal(sw_address_pool_take(pool, &owner, &ip), SW_ENOADDRESS);
+    assert_int_equal(ip, 77);
+    assert_int_equal(sw_address_pool_used(pool), 4);
+    sw_address_pool_free(pool);
+}
+
+static void test_address_that_was_free_longest_is_next(void **state)
+{
+    struct sw_address_pool *pool = pool_of(29, NULL, 0); /* .1 to .6 */
+    uint32_t a = take(pool, &owner), b = take(pool, &owner);
+    assert_int_equal(sw_address_pool_give(pool, b), 0);
+    assert_int_equal(sw_address_pool_give(pool, a), 0);
+    for (uint32_t i = 3; i <= 6; i++)
+        assert_int_equal(take(pool, &owner), NETWORK + i);
+    assert_int_equal(take(pool, &owner), b);
+    assert_int_equal(take(pool, &owner), a);
+    sw_address_pool_free(pool);
+}
+
+static void test_owner_is_found_by_address(void **state)
+{
+    char first, second;
+    struct sw_address_pool *pool = pool_of(24, NULL, 0);
+    uint32_t a = take(pool, &first), b = take(pool, &second);
+    assert_ptr_equal(sw_address_pool_owner(pool, a), &first);
+    assert_ptr_equal(sw_address_pool_owner(pool, b), &second);
+    assert_null(sw_address_pool_owner(pool, b + 1));
+    assert_int_equal(sw_address_pool_give(pool, a), 0);
+    assert_null(sw_address_pool_owner(pool, a));
+    sw_address_pool_free(pool);
+}
+
+static void test_addresses_outside_the_pool_have_no_owner(void **state)
+{
+    struct sw_address_pool *pool = pool_of(30, NULL, 0);
+    take(pool, &owner);
+    take(pool, &owner);
+    const uint32_t outside[] = {0, NETWORK - 1, NETWORK, NETWORK + 3, NETWORK + 4, UINT32_MAX};
+    for (size_t i = 0; i < sizeof outside / sizeof outside[0]; i++) {
+        assert_null(sw_address_pool_owner(pool, outside[i]));
+        assert_int_equal(sw_address_pool_give(pool, outside[i]), SW_EINVAL);
+    }
+    sw_address_pool_free(pool);
+}
+
+static void test_giving_twice_does_no_harm(void **state)
+{
+    struct sw_address_pool *pool = pool_of(30, NULL, 0);
+    uint32_t a = take(pool, &owner);
+    assert_int_equal(sw_address_pool_give(pool, a), 0);
+    assert_int_equal(sw_address_pool_give(pool, a), SW_EINVAL);
+    assert_int_not_equal(take(pool, &owner), take(pool, &owner));
+    assert_int_equal(sw_address_pool_used(pool), 2);
+    sw_address_pool_free(pool);
+}
+
+static void test_host_bits_of_the_network_are_cleared(void **state)
+{
+    char why[256];
+    struct sw_address_pool *pool =
+        sw_address_pool_new(NETWORK + 77, 24, NULL, 0, keep_order, why, sizeof why);
+    assert_int_equal(take(pool, &owner), NETWORK + 1);
+    sw_address_pool_free(pool);
+}
+
+static void test_order_comes_from_the_generator(void **state)
+{
+    char why[256];
+    struct sw_address_pool *pool =
+        sw_address_pool_new(NETWORK, 29, NULL, 0, always_first, why, sizeof why);
+    assert_int_equal(last_limit, 2); /* Fisher-Yates ends with a choice of two */
+    const uint32_t expected[] = {2, 3, 4, 5, 6, 1};
+    for (size_t i = 0; i < 6; i++)
+        assert_int_equal(take(pool, &owner), NETWORK + expected[i]);
+    sw_address_pool_free(pool);
+}
+
+static void test_pools_that_make_no_sense_are_refused(void **state)
+{
+    const uint32_t both[] = {NETWORK + 1, NETWORK + 2};
+    char why[256];
+    assert_null(sw_address_pool_new(NETWORK, 31, NULL, 0, keep_order, why, sizeof why));
+    assert_non_null(strstr(why, "10.125.0.0/31"));
+    assert_null(sw_address_pool_new(NETWORK, 7, NULL, 0, keep_order, why, sizeof why));
+    assert_non_null(strstr(why, "/8"));
+    assert_null(sw_address_pool_new(NETWORK, 30, both, 2, keep_order, why, sizeof why));
+    assert_non_null(strstr(why, "reserved"));
+}
+
+static void test_largest_pool(void **state)
+{
+    char why[256];
+    struct sw_address_pool *pool =
+        sw_address_pool_new(UINT32_C(0x0a000000), 8, NULL, 0, keep_order, why, sizeof why);
+    assert_non_null(pool);
+    assert_int_equal(sw_address_pool_size(pool), (1u << 24) - 2);
+    uint32_t ip = take(pool, &owner);
+    assert_ptr_equal(sw_address_pool_owner(pool, ip), &owner);
+    sw_address_pool_free(pool);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_network_broadcast_and_reserved_are_never_handed_out),
+        cmocka_unit_test(test_address_that_was_free_longest_is_next),
+        cmocka_unit_test(test_owner_is_found_by_address),
+        cmocka_unit_test(test_addresses_outside_the_pool_have_no_owner),
+        cmocka_unit_test(test_giving_twice_does_no_harm),
+        cmocka_unit_test(test_host_bits_of_the_network_are_cleared),
+        cmocka_unit_test(test_order_comes_from_the_generator),
+        cmocka_unit_test(test_pools_that_make_no_sense_are_refused),
+        cmocka_unit_test(test_largest_pool),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
