@@ -221,6 +221,7 @@ static void from_top_level(struct sw_option_load *load, struct sw_client_config 
         load->is_out_of_memory = true;
         return;
     }
+    clear_servers(&config->servers);
     config->servers = (struct sw_client_servers){entry, 1};
     copy_text(load, config->server.host, &entry->server.host);
     copy_text(load, config->server_dn, &entry->server_dn);

@@ -41,7 +41,7 @@ struct sw_control;
  * the way, no permission, path too long.
  */
 int sw_control_open(uv_loop_t *loop, const char *path, const struct sw_control_ops *ops,
-                    struct sw_control **control, char *why, size_t why_size);
+                    struct sw_control **out, char *why, size_t why_size);
 
 /** Removes the socket file, ends all exchanges. Memory is freed when the loop has run its closing
  * callbacks. NULL is allowed. */

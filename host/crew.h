@@ -15,6 +15,7 @@ struct sw_crew {
     unsigned count;
     struct sw_worker *workers[SW_WORKERS_MAX];
     struct sw_mailboxes *mail; /**< NULL for a single worker */
+    _Atomic unsigned bulk;     /**< of sw_tun_queue_open() */
     /* private */
     pthread_t threads[SW_WORKERS_MAX];
     unsigned started;

@@ -136,6 +136,14 @@ int sw_netlink_link_mtu(struct sw_netlink *nl, unsigned index, unsigned mtu)
     return finish(nl, NULL, NULL);
 }
 
+int sw_netlink_link_queue(struct sw_netlink *nl, unsigned index, unsigned packets)
+{
+    struct ifinfomsg *info = begin(nl, RTM_NEWLINK, 0, sizeof *info);
+    info->ifi_index = (int)index;
+    mnl_attr_put_u32(nl->request, IFLA_TXQLEN, packets);
+    return finish(nl, NULL, NULL);
+}
+
 /* --- addresses ---------------------------------------------------------------------------------*/
 
 int sw_netlink_address_add(struct sw_netlink *nl, unsigned index, uint32_t ip, unsigned prefix,

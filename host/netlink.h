@@ -28,6 +28,8 @@ struct sw_link_info {
 int sw_netlink_link(struct sw_netlink *nl, unsigned index, struct sw_link_info *out);
 int sw_netlink_link_up(struct sw_netlink *nl, unsigned index);
 int sw_netlink_link_mtu(struct sw_netlink *nl, unsigned index, unsigned mtu);
+/** Sets the length of the transmit queue, in packets. */
+int sw_netlink_link_queue(struct sw_netlink *nl, unsigned index, unsigned packets);
 
 /** Gives a device an IPv4 address, host byte order; peer 0: none. An address it has is fine. */
 int sw_netlink_address_add(struct sw_netlink *nl, unsigned index, uint32_t ip, unsigned prefix,

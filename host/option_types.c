@@ -164,6 +164,22 @@ const struct sw_option_type sw_type_u32 = {
     .print = print_u32,
 };
 
+static void too_short(const struct sw_option *option, struct sw_why *why)
+{
+    char least[64] = "";
+    FILE *out = fmemopen(least, sizeof least, "w");
+
+    if (out != NULL) {
+        sw_duration_print(option->min, out);
+        fclose(out);
+    }
+    if (option->min > 1)
+        sw_why(why, "is too short; expected at least %s", least);
+    else
+        sw_why(why, "is zero; expected a duration above zero, e.g. %s",
+               option->initial != NULL ? option->initial : "10s");
+}
+
 static int parse_duration(const struct sw_option *option, const char *text, void *field,
                           struct sw_why *why)
 {
@@ -172,8 +188,7 @@ static int parse_duration(const struct sw_option *option, const char *text, void
 
     if (sw_duration_parse(text, &duration) < 0) return not_a(option, why);
     if (duration < option->min) {
-        sw_why(why, "is zero; expected a duration above zero, e.g. %s",
-               option->initial != NULL ? option->initial : "10s");
+        too_short(option, why);
         return SW_EINVAL;
     }
     *value = duration;

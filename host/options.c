@@ -71,23 +71,11 @@ void sw_option_check_path(struct sw_option_load *load, const char *name, const c
 
 /* --- setting one field --------------------------------------------------------------------- */
 
-/* A value as it is quoted in messages: one line, not too long. */
+/* A value as it is quoted in messages: not too long. */
 static void quote(const char *text, char out[96])
 {
-    size_t n = 0;
-
-    out[n++] = '"';
-    for (const char *p = text; *p != '\0'; p++) {
-        if (n > 80) {
-            memcpy(out + n, "...", 3);
-            n += 3;
-            break;
-        }
-        unsigned char c = (unsigned char)*p;
-        out[n++] = c < ' ' || c == 0x7f ? '?' : (char)c;
-    }
-    out[n++] = '"';
-    out[n] = '\0';
+    bool is_long = strlen(text) > 80;
+    snprintf(out, 96, "\"%.80s%s\"", text, is_long ? "..." : "");
 }
 
 bool sw_option_set_text(struct sw_option_load *load, const struct sw_option *option,

@@ -14,7 +14,8 @@
 #define SW_LOG_TARGET "config"
 #include "host/log.h"
 
-/* Takes line (NULL: out of memory) into the list. */
+/* Takes line (NULL: out of memory) into the list. Keys and values may hold anything; a line of the
+ * report does not. */
 static void add_line(struct sw_option_load *load, char ***list, size_t *n, char *line)
 {
     char **grown = line == NULL ? NULL : realloc(*list, (*n + 1) * sizeof *grown);
@@ -23,6 +24,9 @@ static void add_line(struct sw_option_load *load, char ***list, size_t *n, char 
         free(line);
         load->is_out_of_memory = true;
         return;
+    }
+    for (char *p = line; *p != '\0'; p++) {
+        if ((unsigned char)*p < ' ' || *p == 0x7f) *p = '?';
     }
     *list = grown;
     grown[(*n)++] = line;
@@ -45,8 +49,7 @@ static void print_name(const struct sw_option_load *load, const struct sw_option
         return;
     default:
         if (site->prefix != NULL) fputs(site->prefix, out);
-        for (const char *p = name; *p != '\0'; p++) /* unknown keys may hold anything */
-            fputc((unsigned char)*p < ' ' || *p == 0x7f ? '?' : *p, out);
+        fputs(name, out);
     }
 }
 

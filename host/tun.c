@@ -271,23 +271,29 @@ ssize_t sw_tun_read(struct sw_tun *tun, uint8_t *buffer, size_t size, struct sw_
     return n;
 }
 
-bool sw_tun_write(struct sw_tun *tun, uint8_t *packet, size_t len)
+int sw_tun_write_super(struct sw_tun *tun, const struct sw_vnet *vnet, const uint8_t *packet,
+                       size_t len)
 {
-    static const uint8_t zero[SW_VNET_LEN];
     uint8_t header[SW_VNET_LEN];
-    memcpy(header, zero, sizeof header);
-    struct iovec iov[2] = {{header, sizeof header}, {packet, len}};
+    sw_vnet_encode(header, vnet);
+    struct iovec iov[2] = {{header, sizeof header}, {(void *)(uintptr_t)packet, len}};
     ssize_t n;
     do {
         n = tun->framing ? tun->sys->writev(tun->fd, iov, 2)
                          : tun->sys->writev(tun->fd, iov + 1, 1);
     } while (n < 0 && errno == EINTR);
-    if (n < 0) {
-        tun->counters.write_errors++;
-        sw_log_rate(SW_LOG_DEBUG, "writing to %s: %s", tun->name, strerror(errno));
-        return false;
-    }
+    if (n < 0) return -1;
     tun->counters.writes++;
     tun->counters.write_bytes += len;
-    return true;
+    if (sw_vnet_is_super(vnet)) tun->counters.superpackets_written++;
+    return 0;
+}
+
+bool sw_tun_write(struct sw_tun *tun, const uint8_t *packet, size_t len)
+{
+    static const struct sw_vnet plain;
+    if (sw_tun_write_super(tun, &plain, packet, len) == 0) return true;
+    tun->counters.write_errors++;
+    sw_log_rate(SW_LOG_DEBUG, "writing to %s: %s", tun->name, strerror(errno));
+    return false;
 }

@@ -34,6 +34,7 @@ struct sw_tun_counters {
     uint64_t read_blocked; /**< reads that found nothing */
     uint64_t short_reads, read_errors;
     uint64_t writes, write_bytes, write_errors;
+    uint64_t superpackets_written; /**< of the writes */
 };
 
 struct sw_tun {
@@ -77,7 +78,14 @@ int sw_tun_refresh(struct sw_tun *tun, struct sw_netlink *nl);
  */
 ssize_t sw_tun_read(struct sw_tun *tun, uint8_t *buffer, size_t size, struct sw_vnet *vnet);
 
+/**
+ * A packet, or with framing a superpacket, as vnet says. 0, or -1 with errno: the kernel did not
+ * take it, which only the caller can judge and count.
+ */
+int sw_tun_write_super(struct sw_tun *tun, const struct sw_vnet *vnet, const uint8_t *packet,
+                       size_t len);
+
 /** One whole packet with a complete checksum. False: the kernel did not take it (counted). */
-bool sw_tun_write(struct sw_tun *tun, uint8_t *packet, size_t len);
+bool sw_tun_write(struct sw_tun *tun, const uint8_t *packet, size_t len);
 
 #endif

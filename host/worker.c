@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "host/crew.h"
 #include "host/random.h"
 #include "host/worker_internal.h"
 #include "host/worker_metrics.h"
@@ -92,7 +93,7 @@ static void on_inside(void *user, struct sw_conn *conn, uint8_t *packet, size_t 
 {
     struct sw_worker *worker = user;
     if (worker->tun_open)
-        sw_tun_write(&worker->tun, packet, len);
+        sw_inside_writer_push(worker->writer, packet, len);
     else
         worker->counters.inside_discarded++;
 }
@@ -191,8 +192,10 @@ struct sw_worker *sw_worker_new(const struct sw_worker_config *config)
     }
     uv_prepare_init(&worker->loop, &worker->prepare);
     uv_timer_init(&worker->loop, &worker->timer);
+    uv_timer_init(&worker->loop, &worker->tun_queue_timer);
     uv_async_init(&worker->loop, &worker->bell, sw_worker_on_bell);
-    worker->prepare.data = worker->timer.data = worker->bell.data = worker;
+    worker->prepare.data = worker->timer.data = worker->tun_queue_timer.data = worker->bell.data =
+        worker;
     uv_prepare_start(&worker->prepare, before_sleep);
     worker->batch = sw_batch_new(BATCH_BYTES, BATCH_CHUNKS, config->max_segments);
     worker->streams = sw_streams_new(&worker->loop, config->sys, after_stream, worker);
@@ -228,12 +231,14 @@ static void close_poll(uv_poll_t *handle)
 int sw_worker_attach_tun(struct sw_worker *worker, const struct sw_tun *tun)
 {
     assert(!worker->tun_open);
+    const struct sw_worker_config *config = &worker->config;
     worker->tun = *tun;
-    if (!tun->write_only) {
-        worker->tun_poll = open_poll(worker, tun->fd);
-        if (worker->tun_poll == NULL) return SW_ENOMEM;
-    }
+    worker->writer = sw_inside_writer_new(&worker->tun);
+    if (!tun->write_only) worker->tun_poll = open_poll(worker, tun->fd);
+    if (worker->writer == NULL || (worker->tun_poll == NULL && !tun->write_only)) return SW_ENOMEM;
     worker->tun_open = true;
+    sw_tun_queue_open(&worker->tun_queue, &worker->tun,
+                      config->crew != NULL ? &config->crew->bulk : NULL);
     sw_worker_watch_tun(worker);
     return 0;
 }
@@ -341,9 +346,12 @@ void sw_worker_free(struct sw_worker *worker)
     worker->tun_open = false;
     if (worker->tun_poll != NULL) close_poll(worker->tun_poll);
     worker->tun_poll = NULL;
+    sw_inside_writer_free(worker->writer);
+    sw_tun_queue_close(&worker->tun_queue);
     sw_tun_close(&worker->tun);
     uv_close((uv_handle_t *)&worker->prepare, NULL);
     uv_close((uv_handle_t *)&worker->timer, NULL);
+    uv_close((uv_handle_t *)&worker->tun_queue_timer, NULL);
     uv_close((uv_handle_t *)&worker->bell, NULL);
     while (uv_run(&worker->loop, UV_RUN_DEFAULT) != 0)
         continue;

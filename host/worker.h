@@ -49,8 +49,8 @@ struct sw_worker_ops {
 struct sw_crew;
 
 struct sw_worker_config {
-    const struct sw_crew *crew; /**< must outlive the worker; NULL: alone */
-    unsigned index;             /**< in the crew */
+    struct sw_crew *crew; /**< must outlive the worker; NULL: alone */
+    unsigned index;       /**< in the crew */
     const struct sw_worker_ops *ops;
     void *user;
     const struct sw_sys *sys;

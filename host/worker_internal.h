@@ -9,6 +9,8 @@
 
 #include <stdatomic.h>
 
+#include "host/inside_writer.h"
+#include "host/tun_queue.h"
 #include "host/worker.h"
 
 /** Room behind the longest packet, so that reading in vectors past its end stays in bounds. */
@@ -45,6 +47,9 @@ struct sw_worker {
     bool blocked; /* the socket is full and the batch waits */
 
     struct sw_tun tun;
+    struct sw_tun_queue tun_queue;
+    struct sw_inside_writer *writer;
+    uv_timer_t tun_queue_timer; /* while the queue is short, to notice that nothing comes */
     uv_poll_t *tun_poll;
     bool tun_open;
     bool paused; /* the TUN is not read: blocked, or a packet is held */

@@ -160,6 +160,7 @@ static const struct sw_metric_def tun_metrics[] = {
     TUN(short_reads, "tun_recv_gso_short_read", "Reads without a packet behind the virtio header"),
     TUN(read_errors, "tun_read_errors", "Reads of the TUN that failed"),
     TUN(writes, "tun_writes", "Packets written to the TUN"),
+    TUN(superpackets_written, "tun_superpackets_written", "Superpackets among them"),
     TUN(write_bytes, "tun_from_client", "Bytes of these, without the virtio header"),
     TUN(write_errors, "inside_io_send_failed", "Packets the TUN refused"),
 };

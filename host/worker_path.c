@@ -21,6 +21,9 @@
 
 #define IPV4_HEADER_MIN 20
 
+/* How often an idle TUN's queue is looked at while it is short. */
+#define QUEUE_LOOK_MS 50
+
 int sw_worker_send_batch(struct sw_worker *worker)
 {
     if (worker->batch->count == 0) return 0;
@@ -112,11 +115,27 @@ void sw_worker_forget(struct sw_worker *worker, struct sw_conn *conn)
     sw_worker_mail_done(worker);
 }
 
+static void on_tun_queue_timer(uv_timer_t *timer)
+{
+    struct sw_worker *worker = timer->data;
+    sw_tun_queue_look(&worker->tun_queue, &worker->tun.counters, sw_worker_now());
+    if (!sw_tun_queue_short(&worker->tun_queue)) uv_timer_stop(timer);
+}
+
+static void look_at_queue(struct sw_worker *worker)
+{
+    bool was_short = sw_tun_queue_short(&worker->tun_queue);
+    sw_tun_queue_look(&worker->tun_queue, &worker->tun.counters, sw_worker_now());
+    if (!was_short && sw_tun_queue_short(&worker->tun_queue))
+        uv_timer_start(&worker->tun_queue_timer, on_tun_queue_timer, QUEUE_LOOK_MS, QUEUE_LOOK_MS);
+}
+
 static void on_tun(uv_poll_t *poll, int status, int events)
 {
     struct sw_worker *worker = poll->data;
     worker->counters.wakeups++;
     read_inside(worker);
+    look_at_queue(worker);
     if (status < 0 && !worker->paused) sw_worker_watch_tun(worker); /* libuv stopped polling */
     sw_worker_finish_wakeup(worker);
 }
@@ -147,6 +166,7 @@ static bool send_held(struct sw_worker *worker)
 
 void sw_worker_finish_wakeup(struct sw_worker *worker)
 {
+    if (worker->tun_open) sw_inside_writer_flush(worker->writer, sw_worker_now());
     sw_streams_flush(worker->streams);
     sw_worker_send_batch(worker);
     if (!worker->paused) {

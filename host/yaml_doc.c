@@ -44,6 +44,9 @@ struct builder {
 };
 
 static int fail(struct builder *builder, int line, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static int fail(struct builder *builder, int line, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -104,24 +107,23 @@ static int add_anchor(struct builder *builder, const yaml_char_t *name, struct s
     return 0;
 }
 
-static int find_anchor(struct builder *builder, const yaml_char_t *name, int line,
-                       struct sw_yaml **out)
+/* The node an alias stands for; NULL after fail(). */
+static struct sw_yaml *find_anchor(struct builder *builder, const yaml_char_t *name, int line)
 {
     struct sw_yaml_doc *doc = builder->doc;
-    int rc = spend(builder, line);
 
-    if (rc < 0) return rc;
+    if (spend(builder, line) < 0) return NULL;
     doc->n_aliases++;
     for (size_t i = doc->n_anchors; i-- > 0;) { /* the latest of equal names counts */
+        struct sw_yaml *node = doc->anchors[i].node;
         if (strcmp(doc->anchors[i].name, (const char *)name) != 0) continue;
-        if (!doc->anchors[i].node->complete)
-            return fail(builder, line, "alias *%.40s stands inside the value it names",
-                        (const char *)name);
-        *out = doc->anchors[i].node;
-        return 0;
+        if (node->complete) return node;
+        fail(builder, line, "alias *%.40s stands inside the value it names", (const char *)name);
+        return NULL;
     }
-    return fail(builder, line, "alias *%.40s names nothing; define it with &%.40s before",
-                (const char *)name, (const char *)name);
+    fail(builder, line, "alias *%.40s names nothing; define it with &%.40s before",
+         (const char *)name, (const char *)name);
+    return NULL;
 }
 
 static int add_key(struct builder *builder, struct sw_yaml *map, struct sw_yaml *key, int line)
@@ -228,8 +230,7 @@ static int on_open(struct builder *builder, enum sw_yaml_kind kind, const yaml_c
 static int on_event(struct builder *builder, const yaml_event_t *event)
 {
     int line = (int)event->start_mark.line + 1;
-    struct sw_yaml *node = NULL;
-    int rc;
+    struct sw_yaml *node;
 
     switch (event->type) {
     case YAML_DOCUMENT_START_EVENT:
@@ -249,8 +250,8 @@ static int on_event(struct builder *builder, const yaml_event_t *event)
         builder->open[--builder->depth]->complete = true;
         return 0;
     case YAML_ALIAS_EVENT:
-        rc = find_anchor(builder, event->data.alias.anchor, line, &node);
-        return rc < 0 ? rc : place(builder, node, line);
+        node = find_anchor(builder, event->data.alias.anchor, line);
+        return node == NULL ? SW_EINVAL : place(builder, node, line);
     default:
         return 0;
     }
@@ -270,7 +271,8 @@ static int syntax_error(struct builder *builder, const yaml_parser_t *parser, co
             line += bytes[i] == '\n';
     }
     if (parser->context != NULL)
-        return fail(builder, line, "not valid YAML: %s %s", problem, parser->context);
+        return fail(builder, line, "not valid YAML: %s %s that starts on line %zu", problem,
+                    parser->context, parser->context_mark.line + 1);
     return fail(builder, line, "not valid YAML: %s", problem);
 }
 

@@ -48,21 +48,43 @@ static void key_release(void *state, void *key)
     wc_AesFree(key);
 }
 
+/* The library's assembly loads 16 bytes where it is given 12. */
+struct roomy_nonce {
+    _Alignas(16) uint8_t bytes[16];
+};
+
+static struct roomy_nonce roomy(const uint8_t *nonce)
+{
+    struct roomy_nonce copy = {{0}};
+
+    memcpy(copy.bytes, nonce, SW_AEAD_NONCE_LEN);
+    return copy;
+}
+
+/* Should the library refuse, the plain text that was put together in out must not leave. */
 static void seal(void *state, void *key, const struct sw_aead_packet *packet, const uint8_t *head,
                  size_t head_len, const uint8_t *body, size_t body_len, uint8_t *out, uint8_t *tag)
 {
+    const struct roomy_nonce nonce = roomy(packet->nonce);
+    const size_t len = head_len + body_len;
+
     (void)state;
     if (head_len > 0) memcpy(out, head, head_len);
     if (body_len > 0) memcpy(out + head_len, body, body_len);
-    wc_AesGcmEncrypt(key, out, out, (word32)(head_len + body_len), packet->nonce, SW_AEAD_NONCE_LEN,
-                     tag, SW_AEAD_TAG_LEN, packet->aad, (word32)packet->aad_len);
+    if (wc_AesGcmEncrypt(key, out, out, (word32)len, nonce.bytes, SW_AEAD_NONCE_LEN, tag,
+                         SW_AEAD_TAG_LEN, packet->aad, (word32)packet->aad_len) == 0)
+        return;
+    if (len > 0) memset(out, 0, len);
+    memset(tag, 0, SW_AEAD_TAG_LEN);
 }
 
 static int open_packet(void *state, void *key, const struct sw_aead_packet *packet,
                        const uint8_t *in, size_t len, const uint8_t *tag, uint8_t *out)
 {
+    const struct roomy_nonce nonce = roomy(packet->nonce);
+
     (void)state;
-    int r = wc_AesGcmDecrypt(key, out, in, (word32)len, packet->nonce, SW_AEAD_NONCE_LEN, tag,
+    int r = wc_AesGcmDecrypt(key, out, in, (word32)len, nonce.bytes, SW_AEAD_NONCE_LEN, tag,
                              SW_AEAD_TAG_LEN, packet->aad, (word32)packet->aad_len);
     return r == 0 ? 0 : SW_EAUTH;
 }

@@ -2,7 +2,8 @@
 #ifndef SW_TESTS_NETNS_H
 #define SW_TESTS_NETNS_H
 
-/* A network namespace of the test's own, so that devices and routes of the machine stay untouched. */
+/* A network namespace of the test's own, so that devices and routes of the machine stay untouched.
+ */
 
 #include <sched.h>
 #include <stdbool.h>

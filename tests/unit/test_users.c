@@ -67,10 +67,16 @@ static void test_every_scheme_lets_the_right_password_in(void **state)
 static void test_other_formats_never_match(void **state)
 {
     static const char *const hashes[] = {
-        "$apr1$6Vfkq/pV$sapWClGwYcmb9fEjoO.wc.", "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=", "secret",
-        "x", "*", "$", "$2x$05$219Cyugc63YdydCIZLqK..rGiSJf4GTX/Us0XW3nDh/mfBq0t7YFW",
+        "$apr1$6Vfkq/pV$sapWClGwYcmb9fEjoO.wc.",
+        "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=",
+        "secret",
+        "x",
+        "*",
+        "$",
+        "$2x$05$219Cyugc63YdydCIZLqK..rGiSJf4GTX/Us0XW3nDh/mfBq0t7YFW",
         "LAbZIiWZu1i1E1" /* DES, but one character longer */,
-        "LA:ZIiWZu1i1E" /* not of the alphabet */, "_J9..abcd/H6HLCcf7n",
+        "LA:ZIiWZu1i1E" /* not of the alphabet */,
+        "_J9..abcd/H6HLCcf7n",
     };
     for (size_t i = 0; i < sizeof hashes / sizeof hashes[0]; i++) {
         char line[256];
@@ -109,9 +115,10 @@ static void test_line_is_split_at_the_first_colon(void **state)
 
 static void test_last_line_of_a_user_wins(void **state)
 {
-    struct sw_users *users = parse("bob:$1$abcdefgh$cHJi5PXp/ki/ktXzqlk6I1\n"
-                                   "al:" BCRYPT "\n"
-                                   "bob:$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5\n");
+    struct sw_users *users =
+        parse("bob:$1$abcdefgh$cHJi5PXp/ki/ktXzqlk6I1\n"
+              "al:" BCRYPT "\n"
+              "bob:$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5\n");
     assert_int_equal(sw_users_count(users), 2);
     assert_true(verify(users, "bob", "Hello world!"));
     assert_false(verify(users, "bob", "secret"));
@@ -150,7 +157,9 @@ static void test_bad_files_are_refused_by_name_and_line(void **state)
         {":x\n", 3, "lwpasswd:1: the user before the colon is missing"},
         {"a:b\nbob:\n", 9, "lwpasswd:2: the hash after the colon is missing"},
         {"a:b\nbob:\r\n", 10, "lwpasswd:2: the hash after the colon is missing"},
-        {"b\xff" "b:x\n", 6, "lwpasswd: the file is not UTF-8"},
+        {"b\xff"
+         "b:x\n",
+         6, "lwpasswd: the file is not UTF-8"},
         {"a:b\nb\0c:x\n", 10, "lwpasswd:2: there is a zero byte"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -201,10 +210,10 @@ static void test_checks_run_on_the_pool_and_answer_on_the_loop(void **state)
     uv_loop_t loop;
     uv_loop_init(&loop);
     for (int i = 0; i < 8; i++) {
-        assert_non_null(sw_users_check_start(&loop, users, "bob", 3, "secret", 6, on_verdict,
-                                             &verdicts));
-        assert_non_null(sw_users_check_start(&loop, users, "bob", 3, "wrong", 5, on_verdict,
-                                             &verdicts));
+        assert_non_null(
+            sw_users_check_start(&loop, users, "bob", 3, "secret", 6, on_verdict, &verdicts));
+        assert_non_null(
+            sw_users_check_start(&loop, users, "bob", 3, "wrong", 5, on_verdict, &verdicts));
     }
     assert_int_equal(verdicts.granted + verdicts.denied, 0);
     uv_run(&loop, UV_RUN_DEFAULT);
