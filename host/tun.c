@@ -60,8 +60,8 @@ static int fail(struct sw_tun *tun, char *why, size_t why_size, const char *what
 }
 
 /*
- * Whether a program has a queue of the device, which is what its carrier says. One with several
- * queues would let us in beside it.
+ * Whether a program has a queue of the device, which is what its carrier says. The kernel refuses a
+ * second program only where there is a single queue.
  */
 static bool in_use(const struct sw_tun *tun)
 {
@@ -83,6 +83,10 @@ static int attach(struct sw_tun *tun, const struct sw_tun_config *config, bool f
     for (int attempt = 0;; attempt++) {
         struct ifreq request;
         memset(&request, 0, sizeof request);
+        if (tun->existed && tun->multi_queue && in_use(tun)) {
+            errno = EBUSY;
+            return -1;
+        }
         if (config->name != NULL)
             snprintf(request.ifr_name, sizeof request.ifr_name, "%s", config->name);
         request.ifr_flags = (short)(IFF_TUN | IFF_NO_PI | (framing ? IFF_VNET_HDR : 0) |
@@ -176,7 +180,6 @@ int sw_tun_open(struct sw_tun *tun, const struct sw_tun_config *config, const st
         tun->existed = if_nametoindex(config->name) != 0;
     }
 
-    if (tun->existed && in_use(tun)) return fail(tun, why, why_size, "attach", EBUSY);
     int result = open_queue(tun, config, config->offload != SW_OFF, &what);
     if (result >= 0) forget_steering(tun);
     if (result < 0) return fail(tun, why, why_size, what, errno);
@@ -209,8 +212,9 @@ int sw_tun_open_queue(struct sw_tun *queue, const struct sw_tun *first, char *wh
         return queue->fd >= 0 ? 0 : fail(queue, why, why_size, what, errno);
     }
     const struct sw_tun_config config = {.name = first->name, .multi_queue = true};
-    bool offload = first->mask != 0;
-    int result = open_queue(queue, &config, offload, &what);
+    queue->existed = false; /* for it is our own by now */
+    int result = open_queue(queue, &config, first->mask != 0, &what);
+    queue->existed = first->existed;
     if (result < 0) return fail(queue, why, why_size, what, errno);
     if (queue->framing == first->framing && queue->mask == first->mask) return 0;
     snprintf(why, why_size, "TUN device %s: another queue came up with other offloads",
