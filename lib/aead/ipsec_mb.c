@@ -21,7 +21,9 @@ static void *open_state(const char **detail)
 {
     static const char *const names[] = {
         [IMB_ARCH_SSE] = "intel-ipsec-mb SSE",
+#if IMB_VERSION_NUM < IMB_VERSION(2, 0, 0)
         [IMB_ARCH_AVX] = "intel-ipsec-mb AVX",
+#endif
         [IMB_ARCH_AVX2] = "intel-ipsec-mb AVX2",
         [IMB_ARCH_AVX512] = "intel-ipsec-mb AVX512",
     };
