@@ -45,6 +45,7 @@ struct sw_tun {
     bool framing;  /**< a virtio header precedes every packet, in both directions */
     unsigned mask; /**< what TUNSETOFFLOAD accepted; 0 without framing */
     bool multi_queue;
+    bool write_only;       /**< another one reads for it: a device with a single queue */
     unsigned mtu;          /**< as sw_tun_refresh() last read it */
     char offload_why[128]; /**< one phrase: what of offload is on, or why it is off */
     struct sw_tun_counters counters;
@@ -60,6 +61,12 @@ struct sw_tun {
 int sw_tun_open(struct sw_tun *tun, const struct sw_tun_config *config, const struct sw_sys *sys,
                 char *why, size_t why_size);
 void sw_tun_close(struct sw_tun *tun);
+
+/**
+ * One more queue of a device that is open, for another thread; of a device with a single queue one
+ * that only writes. It gets what first knows. 0, or a negative SW_E… with one sentence in why.
+ */
+int sw_tun_open_queue(struct sw_tun *queue, const struct sw_tun *first, char *why, size_t why_size);
 
 /** Reads MTU and limits from the kernel; warns about a lowered gso_max_size. -1 with errno. */
 int sw_tun_refresh(struct sw_tun *tun, struct sw_netlink *nl);

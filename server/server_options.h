@@ -23,8 +23,10 @@ struct sw_server_config {
     struct sockaddr_storage bind_address; /**< family AF_INET or AF_INET6, port not 0 */
     uint64_t udp_buffer_size;             /**< bytes, SO_SNDBUF and SO_RCVBUF */
     bool proxy_protocol;                  /**< later */
-    bool enable_batch_receive;            /**< later */
-    bool enable_batch_send;               /**< later */
+    uint32_t workers;                     /**< 0: one per CPU */
+    enum sw_tristate offload_steering;
+    bool enable_batch_receive; /**< later */
+    bool enable_batch_send;    /**< later */
 
     /* TLS and authentication */
     char *server_cert; /**< path, never NULL */
