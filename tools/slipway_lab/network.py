@@ -8,7 +8,8 @@
 
 The remote host stands behind the server, which forwards and hides everything behind 10.0.0.1. The
 remote host has no route back to any client and no client has a route to 10.0.0.0/16, so what
-arrives has gone through a tunnel and through the source NAT.
+arrives has gone through a tunnel and through the source NAT. There can be 64 clients; after
+192.168.255.0/24 the next one has 192.168.0.0/24.
 
 With router=True a fourth host <id>-router stands between the first client and the server, the place
 for relays, shaping and smaller MTUs:
@@ -68,11 +69,9 @@ class Host:
         return self.ip("link", "show", "dev", device, check=False).returncode == 0
 
 
-def _link(left, left_device, right, right_device, mtu):
-    run(["ip", "link", "add", "name", left_device, "netns", left.namespace, "type", "veth", "peer",
-         "name", right_device, "netns", right.namespace])
-    for host, device in ((left, left_device), (right, right_device)):
-        host.batch(f"link set dev {device} mtu {mtu} up")
+def _network(i):
+    """The first three numbers of the network of client i."""
+    return f"192.168.{(200 + i) % 256}"
 
 
 class Lab:
@@ -80,6 +79,7 @@ class Lab:
 
     def __init__(self, run_, clients=1, router=False, outside_mtu=1500):
         self.run = run_
+        self.link_ends = []  # (host, device)
         self.pki = Pki(run_.directory)
         self.server = Host(run_, "server")
         self.remote = Host(run_, "remote")
@@ -103,25 +103,41 @@ class Lab:
         return self.clients[0]
 
     def client_address(self, i=0):
-        return f"192.168.{200 + i}.2"
+        return f"{_network(i)}.2"
 
     def server_address(self, i=0, family=4):
         """The address of the server that client i connects to."""
         if self.router and i == 0:
             return "192.168.190.1"
-        return f"192.168.{200 + i}.1" if family == 4 else f"fd00:{200 + i}::1"
+        return f"{_network(i)}.1" if family == 4 else f"fd00:{200 + i}::1"
+
+    def be_like_network_cards(self, on=True):
+        """Sent batches are cut before the wire, and what arrives is put together by the kernel.
+
+        Without it a veth hands superpackets and UDP_SEGMENT batches across as they are.
+        """
+        cut, join = ("off", "on") if on else ("on", "off")
+        for host, device in self.link_ends:
+            host.run("ethtool", "-K", device, "tso", cut, "tx-udp-segmentation", cut, "gro", join)
+
+    def _link(self, left, left_device, right, right_device, mtu):
+        run(["ip", "link", "add", "name", left_device, "netns", left.namespace, "type", "veth",
+             "peer", "name", right_device, "netns", right.namespace])
+        for host, device in ((left, left_device), (right, right_device)):
+            host.batch(f"link set dev {device} mtu {mtu} up")
+            self.link_ends.append((host, device))
 
     def _connect_client(self, i, mtu):
-        device, net, net6 = f"out{i}", f"192.168.{200 + i}", f"fd00:{200 + i}:"
-        _link(self.clients[i], "out0", self.server, device, mtu)
+        device, net, net6 = f"out{i}", _network(i), f"fd00:{200 + i}:"
+        self._link(self.clients[i], "out0", self.server, device, mtu)
         self.clients[i].batch(f"address add {net}.2/24 dev out0",
                               f"address add {net6}:2/64 dev out0 nodad")
         self.server.batch(f"address add {net}.1/24 dev {device}",
                           f"address add {net6}:1/64 dev {device} nodad")
 
     def _connect_router(self, mtu):
-        _link(self.client, "out0", self.router, "out0", 1500)
-        _link(self.router, "in0", self.server, "out0", mtu)
+        self._link(self.client, "out0", self.router, "out0", 1500)
+        self._link(self.router, "in0", self.server, "out0", mtu)
         self.client.batch("address add 192.168.200.2/24 dev out0",
                           "route add 192.168.190.0/24 via 192.168.200.1")
         self.router.batch("address add 192.168.200.1/24 dev out0",
@@ -131,7 +147,7 @@ class Lab:
                           "route add 192.168.200.0/24 via 192.168.190.2")
 
     def _connect_remote(self):
-        _link(self.server, "wan0", self.remote, "wan0", 1500)
+        self._link(self.server, "wan0", self.remote, "wan0", 1500)
         self.server.batch(f"address add {SERVER_BACKEND}/16 dev wan0")
         self.remote.batch(f"address add {REMOTE}/16 dev wan0")
         self.server.sysctl({"net.ipv4.ip_forward": "1"})
