@@ -92,7 +92,7 @@ struct limit {
     struct sockaddr_in peer;
     bool sealed; /* false: the packets travel as they are */
     IMB_MGR *mb;
-    struct gcm_key_data key;
+    _Alignas(64) struct gcm_key_data key; /* written with aligned stores */
     struct gcm_context_data context;
     uint64_t counter;
     struct counters counters;

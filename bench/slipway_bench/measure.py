@@ -27,7 +27,7 @@ class Load:
     clients: int = 1
 
     def __str__(self):
-        text = f"{self.direction:<4} {self.flows} flow{'s' if self.flows > 1 else ''}"
+        text = f"{self.direction} {self.flows} flow{'s' if self.flows > 1 else ''}"
         return text + (f", {self.clients} clients" if self.clients > 1 else "")
 
 

@@ -19,7 +19,7 @@ def draw(cells, path):
 
     settings = [s for s in (plan.PASS_THROUGH, plan.NIC_LIKE)
                 if any(cell["setting"] == s for cell in cells)]
-    figure, axes = pyplot.subplots(len(settings), 1, figsize=(10, 4 * len(settings)),
+    figure, axes = pyplot.subplots(len(settings), 1, figsize=(11, 4 * len(settings)),
                                    squeeze=False, constrained_layout=True)
     for axis, setting in zip(axes[:, 0], settings):
         draw_setting(axis, setting, cells)
@@ -45,4 +45,4 @@ def draw_setting(axis, setting, cells):
     axis.set_title(f"{setting}: TCP flows through client, server and remote host")
     axis.grid(axis="y", alpha=0.3)
     axis.set_axisbelow(True)
-    axis.legend(fontsize="small")
+    axis.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))

@@ -56,7 +56,8 @@ class Tunnel:
         """The first so many clients reach the remote host through this tunnel from now on."""
         via = ["via", self.gateway] if self.gateway else []
         for host in self.lab.clients[:clients]:
-            host.ip("route", "replace", network.BACKEND_NETWORK, *via, "dev", self.device)
+            host.ip("route", "replace", network.BACKEND_NETWORK, *via, "dev", self.device,
+                    *self.lab.route_options)
 
     def wait_ready(self, clients):
         """Routes the clients through it and waits until each of them reaches the remote host."""
@@ -109,9 +110,10 @@ class System:
 
 
 def first_line(*argv):
+    """Of what a program says of its version; None if it does not know the option."""
     done = run(argv, check=False)
-    lines = (done.stdout + done.stderr).strip().splitlines()
-    return lines[0].strip() if lines else None
+    lines = done.stdout.strip().splitlines()
+    return lines[0].strip() if lines and done.returncode in (0, 1) else None
 
 
 def set_up_device(host, device, address, process, mtu=None):
