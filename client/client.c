@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client/client_internal.h"
 #include "host/log.h"
@@ -133,6 +134,12 @@ int sw_client_run(const struct sw_client_config *config)
     }
     if (client.status != 0) fprintf(stderr, "slipway-client: %s\n", client.why);
     sw_control_close(client.control);
+    if (client.resolving_now) {
+        /* A resolver that waits for its own time-outs cannot be called off, and both libuv and
+         * exit() would wait for it. Nothing is left that only we could undo. */
+        fflush(NULL);
+        _exit(client.status);
+    }
     sw_worker_free(client.worker);
     sw_metrics_free(client.metrics);
     sw_netlink_close(client.nl);

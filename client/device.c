@@ -7,6 +7,8 @@
  * §8, §20).
  */
 
+#define SW_LOG_TARGET "tun"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <slipway/error.h>
@@ -14,8 +16,6 @@
 #include <string.h>
 
 #include "client/client_internal.h"
-
-#define SW_LOG_TARGET "tun"
 #include "host/log.h"
 
 /* Without path MTU discovery, what does not fit the outside must not enter the tunnel. The MSS that

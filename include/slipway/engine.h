@@ -89,7 +89,7 @@ struct sw_credentials {
 
 struct sw_callbacks {
     /** The batch is full: send it and make room. 0 or SW_EAGAIN (nothing more will be put into it
-     * now). */
+     * now). The one callback that must not close a connection: it is asked in the middle of one. */
     int (*flush)(void *user);
 
     /**

@@ -109,6 +109,10 @@ static void rearm_dtls(struct sw_conn *conn)
 
 void sw_conn_rearm(struct sw_conn *conn)
 {
+    if (conn->state != SW_STATE_DISCONNECTED && conn->out_unannounced) {
+        conn->out_unannounced = false;
+        sw_conn_event(conn, SW_EVENT_WRITABLE);
+    }
     if (conn->state == SW_STATE_DISCONNECTED) return;
     rearm_dtls(conn);
     sw_time at = sw_keepalive_deadline(&conn->keepalive);
@@ -254,6 +258,7 @@ void sw_conn_watch_lane(struct sw_conn *conn)
 static void lane_ping_timer(struct sw_conn *conn)
 {
     if (conn->state != SW_STATE_ONLINE) return;
+    sw_keepalive_sent(&conn->keepalive, conn->engine->env.now);
     sw_conn_send_ping(conn);
     sw_conn_watch_lane(conn);
 }

@@ -80,7 +80,8 @@ struct sw_conn {
     size_t in_len;
     size_t in_room;
 
-    bool out_lost; /**< bytes of the stream were lost for want of memory */
+    bool out_unannounced; /**< the queue was empty and is not any more: WRITABLE is due */
+    bool out_lost;        /**< bytes of the stream were lost for want of memory */
     bool was_online;
 
     struct sw_conn_stats stats;
@@ -96,7 +97,8 @@ void sw_conn_event(struct sw_conn *conn, enum sw_event_type type);
 void sw_conn_set_timer(struct sw_conn *conn, enum sw_timer timer, sw_time at);
 /** conn no longer has its address: the connection that waits for it, if any, gets it. */
 void sw_conn_hand_over_address(struct sw_conn *conn);
-/** Brings the DTLS timer and the deadline up to date; after every call into a connection. */
+/** Announces output, brings the DTLS timer and the deadline up to date; after every call into a
+ * connection. */
 void sw_conn_rearm(struct sw_conn *conn);
 /** The handshake is done and the connection has not ended. */
 bool sw_conn_established(const struct sw_conn *conn);

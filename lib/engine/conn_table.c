@@ -79,11 +79,17 @@ static uint64_t id_hash(const struct sw_engine *engine, struct sw_session_id id)
     return sw_hash_bytes(&engine->seed, id.bytes, sizeof id.bytes);
 }
 
-struct sw_conn *sw_conn_by_address(const struct sw_engine *engine, const struct sw_address *address)
+/* Datagrams come in runs of one peer: most look-ups are for the connection found last. */
+struct sw_conn *sw_conn_by_address(struct sw_engine *engine, const struct sw_address *address)
 {
+    struct sw_conn *recent = engine->recent;
+
+    if (recent != NULL && sw_address_equal(&recent->path.remote, address)) return recent;
     struct sw_hash_node *node =
         sw_hash_table_find(&engine->by_address, address_hash(engine, address), address);
-    return node != NULL ? SW_CONTAINER_OF(node, struct sw_conn, by_address) : NULL;
+    if (node == NULL) return NULL;
+    engine->recent = SW_CONTAINER_OF(node, struct sw_conn, by_address);
+    return engine->recent;
 }
 
 struct sw_conn *sw_conn_by_session(const struct sw_engine *engine, struct sw_session_id id)
@@ -131,6 +137,7 @@ static void leave_address(struct sw_engine *engine, struct sw_conn *conn)
 {
     if (conn->in_address_table) sw_hash_table_remove(&engine->by_address, &conn->by_address);
     conn->in_address_table = false;
+    if (engine->recent == conn) engine->recent = NULL;
 }
 
 static void leave_session(struct sw_engine *engine, struct sw_conn *conn)

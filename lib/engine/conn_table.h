@@ -13,8 +13,7 @@
 void sw_conn_table_init(struct sw_engine *engine);
 void sw_conn_table_release(struct sw_engine *engine);
 
-struct sw_conn *sw_conn_by_address(const struct sw_engine *engine,
-                                   const struct sw_address *address);
+struct sw_conn *sw_conn_by_address(struct sw_engine *engine, const struct sw_address *address);
 struct sw_conn *sw_conn_by_session(const struct sw_engine *engine, struct sw_session_id id);
 struct sw_conn *sw_conn_by_rotation(const struct sw_engine *engine, struct sw_session_id id);
 

@@ -174,13 +174,13 @@ static struct sw_conn *start(struct sw_engine *engine, enum sw_transport transpo
     if (*error == 0 && engine->config.role == SW_SERVER)
         *error = sw_conn_table_new_session(engine, conn);
     if (*error == 0) *error = sw_conn_handshake(conn, (struct sw_span){NULL, 0}, true);
+    if (*error == 0) sw_conn_rearm(conn);
     if (*error == 0 && conn->state == SW_STATE_DISCONNECTED) *error = SW_ECLOSED;
     if (*error < 0) {
         engine->counters.conn_create_failed++;
         sw_conn_end(conn, *error, false);
         return NULL;
     }
-    sw_conn_rearm(conn);
     return conn;
 }
 

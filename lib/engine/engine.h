@@ -22,6 +22,7 @@ struct sw_engine {
     /* Server, datagram */
     struct sw_hash_seed seed;
     struct sw_hash_table by_address;
+    struct sw_conn *recent; /**< found there last; in the table, or NULL */
     struct sw_hash_table by_session;
     struct sw_hash_table by_rotation;
     struct sw_hello_retry *hello_retry;

@@ -74,19 +74,14 @@ static int parse(struct sw_span payload, struct lane_packet *out)
 }
 
 /* R9: the old key goes some time after the new one has opened its first packet. */
-static void age_previous(struct sw_conn *conn)
+static void drop_previous_if_over(struct sw_conn *conn)
 {
     struct sw_expresslane *lane = &conn->lane;
-    sw_time now = conn->engine->env.now;
 
-    if (lane->previous.ready == NULL) return;
-    if (lane->previous_until == SW_NEVER) {
-        lane->previous_until = now + SW_LANE_GRACE;
-    } else if (now >= lane->previous_until) {
-        sw_aead_key_free(conn->engine->aead, lane->previous.ready);
-        sw_tls_wipe(&lane->previous, sizeof lane->previous);
-        lane->previous.ready = NULL;
-    }
+    if (lane->previous.ready == NULL || conn->engine->env.now < lane->previous_until) return;
+    sw_aead_key_free(conn->engine->aead, lane->previous.ready);
+    sw_tls_wipe(&lane->previous, sizeof lane->previous);
+    lane->previous.ready = NULL;
 }
 
 static int decrypt(struct sw_conn *conn, const struct sw_header *header,
@@ -101,9 +96,11 @@ static int decrypt(struct sw_conn *conn, const struct sw_header *header,
     };
 
     if (lane->peer.ready == NULL) return SW_ENOKEY;
+    drop_previous_if_over(conn);
     if (sw_aead_open(conn->engine->aead, lane->peer.ready, &sealed, packet->text, packet->len,
                      packet->tag, out) == 0) {
-        age_previous(conn);
+        if (lane->previous_until == SW_NEVER)
+            lane->previous_until = conn->engine->env.now + SW_LANE_GRACE;
         return 0;
     }
     if (lane->previous.ready == NULL) return SW_EAUTH;

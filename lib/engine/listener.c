@@ -56,9 +56,10 @@ static struct sw_conn *without_successor(struct sw_conn *predecessor)
 }
 
 /* The hello's cookie was good: a connection, beside the one that has the address if there is one.
- */
-static void create(struct sw_engine *engine, const struct datagram *d, const struct sw_hello *hello,
-                   struct sw_tls *tls, struct sw_conn *predecessor)
+ * NULL: it could not be made, or has ended. */
+static struct sw_conn *create(struct sw_engine *engine, const struct datagram *d,
+                              const struct sw_hello *hello, struct sw_tls *tls,
+                              struct sw_conn *predecessor)
 {
     predecessor = without_successor(predecessor);
     struct sw_conn *conn = sw_conn_new(engine, SW_DATAGRAM, d->path);
@@ -66,7 +67,7 @@ static void create(struct sw_engine *engine, const struct datagram *d, const str
     if (conn == NULL) {
         engine->counters.conn_create_failed++;
         sw_tls_free(tls);
-        return;
+        return NULL;
     }
     conn->tls = tls;
     sw_tls_set_output(tls, sw_conn_emit, conn);
@@ -86,6 +87,7 @@ static void create(struct sw_engine *engine, const struct datagram *d, const str
         r = sw_conn_handshake(conn, (struct sw_span){NULL, 0}, false);
     if (r < 0) sw_conn_fail(conn, r);
     sw_conn_rearm(conn);
+    return alive(conn) ? conn : NULL;
 }
 
 static void answer(struct sw_engine *engine, const struct datagram *d,
@@ -101,6 +103,15 @@ static void answer(struct sw_engine *engine, const struct datagram *d,
     sw_output_datagram(engine, d->path, &header, (struct sw_span){retry->bytes, retry->len});
 }
 
+/* The records behind the hello that made conn: more fragments of it (session.md §5.11). */
+static void deliver_rest(struct sw_conn *conn, const struct datagram *d,
+                         const struct sw_record *hello)
+{
+    struct sw_span rest = {hello->raw.data + hello->raw.len, d->payload.len - hello->raw.len};
+
+    if (rest.len > 0) sw_conn_datagram(conn, &d->header, rest);
+}
+
 /* One ClientHello, without state. predecessor: the connection that has its address, or NULL. */
 static void stateless(struct sw_engine *engine, const struct datagram *d,
                       const struct sw_record *record, const struct sw_hello *hello,
@@ -109,6 +120,7 @@ static void stateless(struct sw_engine *engine, const struct datagram *d,
     uint8_t peer[SW_ADDRESS_KEY_LEN];
     struct sw_retry_answer retry;
     struct sw_tls *tls = NULL;
+    struct sw_conn *conn;
 
     engine->counters.hello_received++;
     if (hello->has_cookie && half_open_full(engine, &d->path->remote)) {
@@ -125,7 +137,8 @@ static void stateless(struct sw_engine *engine, const struct datagram *d,
         answer(engine, d, &retry);
         break;
     case SW_RETRY_ACCEPT:
-        create(engine, d, hello, tls, predecessor);
+        conn = create(engine, d, hello, tls, predecessor);
+        if (conn != NULL) deliver_rest(conn, d, record);
         break;
     }
 }

@@ -70,7 +70,8 @@ static void emit_stream(struct sw_conn *conn, struct sw_span bytes)
         sw_conn_set_timer(conn, SW_TIMER_CONNECT, conn->engine->env.now);
         return;
     }
-    if (was_empty) sw_conn_event(conn, SW_EVENT_WRITABLE);
+    /* We are inside the TLS library: whoever hears of it may close the connection only later. */
+    if (was_empty) conn->out_unannounced = true;
 }
 
 void sw_conn_emit(void *user, const uint8_t *data, size_t len)

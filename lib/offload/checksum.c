@@ -7,8 +7,10 @@
  * result is stored the same way, so nothing here swaps bytes except values that are computed rather
  * than read. It does not care about word size either: 2^16 is 1 modulo 2^16 - 1, so a sum of 32-bit
  * words folds to the same 16 bits. The main loop therefore adds 32-bit words into 64-bit lanes,
- * which cannot overflow for any packet and which every 64-bit machine's baseline vector unit does
- * two at a time; the compiler's vector types spell it without naming one.
+ * which cannot overflow for any packet; the compiler's vector types spell it for whatever vector
+ * unit there is, four lanes at a time, which a baseline x86-64 does in two halves. There the same
+ * loop exists a second time, compiled for AVX2, and long pieces take it if the processor can: it is
+ * twice as fast.
  *
  * sw_sum_copy() is the same loop with a store in it: copying a segment's payload while it is summed
  * costs little more than the copy alone.
@@ -23,7 +25,7 @@
 #include "lib/base/bytes.h"
 #include "lib/offload/packet.h"
 
-#define STEP 32
+#define STEP 64
 
 #define IP4_PROTOCOL  9
 #define IP4_CHECKSUM  10
@@ -31,22 +33,22 @@
 #define IP6_NEXT      6
 #define IP6_ADDRESSES 8
 
-typedef uint64_t lanes __attribute__((vector_size(16)));
+typedef uint64_t lanes __attribute__((vector_size(32)));
 
 static_assert(STEP == 2 * sizeof(lanes), "one step fills two vectors");
 
-/* Inlined twice, once with out NULL: the test then disappears. */
-static inline __attribute__((always_inline)) uint64_t sum_words(uint8_t *out, const uint8_t *data,
-                                                                size_t len, uint64_t start)
+/* Inlined wherever it is called; the tests of the constant copy disappear. */
+static inline __attribute__((always_inline)) uint64_t
+sum_words(bool copy, uint8_t *out, const uint8_t *data, size_t len, uint64_t start)
 {
-    const lanes low = {UINT32_MAX, UINT32_MAX};
+    const lanes low = {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX};
     lanes a = {0}, b = {0}, c = {0}, d = {0};
 
     for (; len >= STEP; len -= STEP, data += STEP) {
         lanes v, w;
         memcpy(&v, data, sizeof v);
         memcpy(&w, data + sizeof v, sizeof w);
-        if (out != NULL) {
+        if (copy) {
             memcpy(out, &v, sizeof v);
             memcpy(out + sizeof v, &w, sizeof w);
             out += STEP;
@@ -57,12 +59,12 @@ static inline __attribute__((always_inline)) uint64_t sum_words(uint8_t *out, co
         d += w >> 32;
     }
     a += b + c + d;
-    uint64_t total = start + a[0] + a[1];
+    uint64_t total = start + a[0] + a[1] + a[2] + a[3];
 
     for (; len >= 8; len -= 8, data += 8) {
         uint64_t word;
         memcpy(&word, data, sizeof word);
-        if (out != NULL) {
+        if (copy) {
             memcpy(out, &word, sizeof word);
             out += sizeof word;
         }
@@ -70,21 +72,49 @@ static inline __attribute__((always_inline)) uint64_t sum_words(uint8_t *out, co
     }
     uint64_t rest = 0; /* the zero padding of an odd length comes from here */
     for (size_t i = 0; i < len; i++) {
-        if (out != NULL) out[i] = data[i];
+        if (copy) out[i] = data[i];
         rest |= (uint64_t)data[i] << 8 * i;
     }
     return total + (rest >> 32) + (uint32_t)rest;
 }
 
+#ifdef __x86_64__
+/* Shorter pieces gain nothing. */
+#define WIDE_FROM 128
+
+static bool can_wide(size_t len)
+{
+    return len >= WIDE_FROM && __builtin_cpu_supports("avx2");
+}
+
+__attribute__((target("avx2"))) static uint64_t sum_wide(const uint8_t *data, size_t len,
+                                                         uint64_t start)
+{
+    return sum_words(false, NULL, data, len, start);
+}
+
+__attribute__((target("avx2"))) static uint64_t
+sum_copy_wide(uint8_t *restrict out, const uint8_t *restrict data, size_t len, uint64_t start)
+{
+    return sum_words(true, out, data, len, start);
+}
+#else
+#define can_wide(len) false
+#define sum_wide      sw_sum
+#define sum_copy_wide sw_sum_copy
+#endif
+
 uint64_t sw_sum(const uint8_t *data, size_t len, uint64_t start)
 {
-    return sum_words(NULL, data, len, start);
+    if (can_wide(len)) return sum_wide(data, len, start);
+    return sum_words(false, NULL, data, len, start);
 }
 
 uint64_t sw_sum_copy(uint8_t *restrict out, const uint8_t *restrict data, size_t len,
                      uint64_t start)
 {
-    return sum_words(out, data, len, start);
+    if (can_wide(len)) return sum_copy_wide(out, data, len, start);
+    return sum_words(true, out, data, len, start);
 }
 
 uint16_t sw_sum_fold(uint64_t sum)

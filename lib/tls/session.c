@@ -143,10 +143,20 @@ void sw_tls_feed(struct sw_tls *tls, struct sw_span input)
     tls->input = input;
 }
 
+/* The library reads no datagram much longer than its own MTU, but the peer's may be larger. What a
+ * read makes it send, acknowledgements and KeyUpdates, is small. */
+static void set_reading(struct sw_tls *tls, bool reading)
+{
+    if (tls->context->transport == SW_DATAGRAM && tls->mtu < SW_DTLS_MTU_MAX)
+        wolfSSL_dtls_set_mtu(tls->wolf, reading ? SW_DTLS_MTU_MAX : tls->mtu);
+}
+
 int sw_tls_read(struct sw_tls *tls, uint8_t *out, size_t size)
 {
     sw_tls_enter(tls->env);
+    set_reading(tls, true);
     int n = wolfSSL_read(tls->wolf, out, (int)size);
+    set_reading(tls, false);
     return n > 0 ? n : failure(tls, n);
 }
 

@@ -15,8 +15,13 @@
  * (docs/protocol/wire.md §8). */
 #define SW_DTLS_OVERHEAD 22
 
-/** Largest DTLS datagram while the handshake runs: its fragments pass every path of 1200 bytes. */
-#define SW_DTLS_HANDSHAKE_MTU 1156
+/** Largest DTLS datagram of all: what an outside MTU of 1500 leaves. */
+#define SW_DTLS_MTU_MAX 1456
+
+/** Largest DTLS datagram while the handshake runs: its fragments pass every path of 1200 bytes, and
+ * a client of the smallest outside MTU takes them, since wolfSSL reads no datagram longer than its
+ * own MTU and 500 (532 + 500). */
+#define SW_DTLS_HANDSHAKE_MTU 1032
 
 /** Most plaintext of one TLS record (RFC 8446 §5.1). */
 #define SW_TLS_RECORD_MAX 16384

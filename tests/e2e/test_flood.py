@@ -2,7 +2,9 @@
 """Random, malformed, forged and replayed datagrams at a server that has work to do."""
 
 import json
+import os
 import re
+import sys
 
 import pytest
 
@@ -40,7 +42,6 @@ def test_transfers_are_unharmed_by_a_flood(router_lab, pytestconfig):
     record_a_client(lab, corpus)
     server.wait_for_sessions(0)
 
-    # Through a relay that adds the client's own recent records to the replays.
     client = programs.Client(lab).wait_online()
     [session] = server.online()
     spoofed = f"{lab.client_address()}:{peer_port(session)}"
@@ -69,7 +70,60 @@ def test_transfers_are_unharmed_by_a_flood(router_lab, pytestconfig):
     assert metrics["udp_parse_wire_failed"] > 0 and metrics["udp_forged_record"] > 0
     assert metrics["conn_replaced"] == 0
     assert len(server.sessions()) < 100, "strangers cost no connections"
+    assert len(server.process.log().splitlines()) < 1000, "strangers write no log"
     programs.Client(lab, tun_name="late0", route_mode="noexec").wait_online()
+
+
+TCP_STRANGERS = """
+import random, socket, sys
+r = random.Random(13)
+left = []
+for number in range(300):
+    s = socket.create_connection((sys.argv[1], 27690), timeout=5)
+    start = r.choice((b"", b"\\x16\\x03\\x01\\x02\\x00\\x01", b"\\x17\\x03\\x03\\xff\\xff", b"GET / HTTP/1.1"))
+    try:
+        s.sendall(start + r.randbytes(r.randrange(600)))
+    except OSError:
+        pass
+    if number % 3 == 0:
+        left.append(s)  # says no more and stays
+    else:
+        s.close()
+"""
+
+
+@pytest.mark.asan
+def test_strangers_over_tcp(lab):
+    """Rubbish, half a hello, connections that hang: those who are Online do not notice."""
+    server, client = programs.tunnel(lab, {"mode": "tcp"})
+    files = open_files(server)
+    strangers = Process(lab.run, "tcp-strangers",
+                        [sys.executable, "-c", TCP_STRANGERS, lab.server_address()],
+                        lab.client.namespace)
+    traffic.download(lab.client, 16 * MEGABYTE)
+    assert strangers.wait_for_end(30) == 0, strangers.log()
+    traffic.ping(lab.client)
+    server.wait_for_metric("tcp_accepted", 301)
+    # those that ended, by themselves or by us, hold nothing
+    server.process.wait_for(lambda: open_files(server) == files, 10, "strangers' sockets closed")
+    server.wait_for_sessions(1)
+
+
+def open_files(program):
+    return len(os.listdir(f"/proc/{program.process.pid}/fd"))
+
+
+@pytest.mark.asan
+@pytest.mark.parametrize("mode", ("udp", "tcp"))
+def test_sessions_leave_nothing_open(lab, mode):
+    server = programs.Server(lab, mode=mode).wait_ready()
+    programs.Client(lab, mode=mode).wait_online().stop()
+    server.wait_for_sessions(0)
+    files = open_files(server)
+    for _ in range(10):
+        programs.Client(lab, mode=mode).wait_online().stop()
+    server.wait_for_sessions(0)
+    server.process.wait_for(lambda: open_files(server) == files, 5, f"{files} open files")
 
 
 @pytest.mark.asan

@@ -155,6 +155,16 @@ def test_server_frees_inside_addresses(lab):
     assert server.metrics()["assigned_internal_ips"] == 0
 
 
+@pytest.mark.asan
+def test_hangup_ends_nobody(lab):
+    server, client = programs.tunnel(lab)
+    for program in (server, client):
+        program.process.signal(signal.SIGHUP)
+    for program in (server, client):
+        program.process.wait_for(lambda p=program: "SIGHUP" in p.process.log(), 5, "SIGHUP logged")
+    traffic.ping(lab.client)
+
+
 def test_remote_never_sees_the_inside(lab):
     """Everything arrives under the server's backend address (and nothing goes beside the tunnel)."""
     assert not traffic.can_reach(lab.client)

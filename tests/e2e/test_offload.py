@@ -81,6 +81,20 @@ def test_inner_mss(lab, mss):
     assert not drops(client.metrics())
 
 
+@pytest.mark.serial
+@pytest.mark.asan
+@pytest.mark.parametrize("mode", ("udp", "tcp"))
+@pytest.mark.parametrize("streams", (8, 64))
+def test_many_flows(lab, mode, streams):
+    server, client = offload_tunnel(lab, {"mode": mode}, {"mode": mode})
+    for reverse in (True, False):
+        result = traffic.iperf3(lab, client.host, reverse=reverse, streams=streams)
+        assert result.bytes > 10 * MEGABYTE
+    if mode == "udp":
+        assert not drops(server.metrics()) and not drops(client.metrics())
+    assert client.state() == "Online"
+
+
 @pytest.fixture
 def outside_mtu_1400(own_lab):
     ends = ((own_lab.client, "out0"), (own_lab.server, "out0"))

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ordinary traffic through the tunnel, in every way that two ends can agree on."""
 
+import sys
+
 import pytest
 
 from slipway_lab import network, programs, traffic
@@ -29,6 +31,7 @@ def test_ping_curl_iperf3_both_ways(lab, mode, offload):
                     {"enable_tun_offload": offload})
     traffic.ping(lab.client)
     traffic.ping(lab.client, size=1322)  # a packet of 1350 bytes, as large as they get
+    traffic.ping(lab.client, size=4000)  # in fragments
     assert traffic.whoami(lab.client) == network.SERVER_BACKEND
     traffic.download(lab.client, 8 * MEGABYTE)
     traffic.upload(lab.run, lab.client, 8 * MEGABYTE)
@@ -104,3 +107,34 @@ def test_every_pair_of_offload_settings_carries_payload_whole(lab, mode):
         traffic.upload(lab.run, lab.client, 8 * MEGABYTE)
         assert client.stop() == 0
         assert server.stop() == 0
+
+
+@pytest.mark.asan
+@pytest.mark.parametrize("mode", MODES)
+def test_dns_address_of_the_client_is_the_servers(lab, mode):
+    """What goes to tun_dns_ip arrives at lightway_dns_ip, here the server's own TUN address."""
+    programs.tunnel(lab, {"mode": mode, "lightway_dns_ip": programs.SERVER_INSIDE},
+                    {"tun_dns_ip": "100.64.0.1"})
+    traffic.ping(lab.client, "100.64.0.1")
+
+
+UDP_TO_A_CLOSED_PORT = """
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(3)
+s.connect((sys.argv[1], 9))
+s.send(b"anybody?")
+try:
+    s.recv(100)
+except ConnectionRefusedError:
+    print("refused")
+"""
+
+
+@pytest.mark.asan
+@pytest.mark.parametrize("mode", MODES)
+def test_icmp_errors_find_the_socket_they_are_about(lab, mode):
+    """They quote a packet, and its addresses are translated too (docs/protocol/session.md §20)."""
+    programs.tunnel(lab, {"mode": mode})
+    done = lab.client.run(sys.executable, "-c", UDP_TO_A_CLOSED_PORT, network.REMOTE)
+    assert done.stdout == "refused\n"

@@ -107,6 +107,23 @@ def test_lowered_gso_max_size_is_warned_about_and_left(persistent_tun):
     traffic.download(lab.client, 8 * MEGABYTE)
 
 
+@pytest.mark.asan
+@pytest.mark.parametrize("offload", (True, False), ids=("offload-on", "offload-off"))
+def test_device_with_an_mtu_that_the_tunnel_cannot_carry(persistent_tun, offload):
+    """Segments above 1431 bytes are answered, so that the sender learns and goes on (A.5)."""
+    lab = persistent_tun
+    lab.server.ip("link", "set", "dev", NAME, "mtu", 1500)
+    server = programs.Server(lab, tun_name=NAME, enable_tun_offload=offload).wait_ready()
+    assert "1500" in server.process.log()
+    finish_by_hand(lab)
+    client = programs.Client(lab, route_mode="noexec").wait_online()
+    client.host.ip("link", "set", "dev", client.tun, "mtu", 1500)  # so that its MSS allows it
+    client.route_backend()
+    lab.remote.ip("route", "flush", "cache")  # what it learned before
+    traffic.download(lab.client, 8 * MEGABYTE)
+    assert server.metrics()["drop_oversize"] > 0
+
+
 def test_device_in_use_is_refused(lab):
     server = programs.Server(lab).wait_ready()
     second = programs.Server(lab, bind_address="0.0.0.0:27691")

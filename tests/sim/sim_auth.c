@@ -345,6 +345,35 @@ static void test_bad_frames_cost_their_record_and_no_more(void **state)
     world_end(&world);
 }
 
+static void test_data_before_online_is_counted_and_dropped(void **state)
+{
+    static const char data[] = "\x05\0\1x";
+    struct world world;
+    uint8_t packet[100];
+
+    (void)state;
+    start(&world, 14, &(struct client_options){0});
+    struct node *server = &world.nodes[0], *client = &world.nodes[1];
+    server->verdict = SW_EPENDING;
+    assert_non_null(world_connect(client, server));
+    size_t len = world_packet(packet, TUN_IP, REMOTE_IP, 1, 50);
+    world_check(&world, world_send(client, client->conn, packet, len) == 0);
+    world_check(&world, world_run(&world, SW_SECOND, server_asked));
+    world_check(&world, world_send(server, server->conn, packet, len) == 0);
+    world_check(&world, counters(client)->drop_not_online == 1);
+    world_check(&world, counters(server)->drop_not_online == 1);
+    world_send_plain(client, client->conn, data, sizeof data - 1);
+    world_send_plain(server, server->conn, data, sizeof data - 1);
+    world_run(&world, SW_SECOND / 10, NULL);
+    world_check(&world, counters(client)->drop_data_not_online == 1);
+    world_check(&world, counters(server)->drop_data_not_online == 1);
+    sw_conn_authorised(server->conn, 0, world.now);
+    world_flush(server);
+    world_check(&world, world_run(&world, SW_SECOND, world_both_online));
+    world_check(&world, carries(server, client));
+    world_end(&world);
+}
+
 static void test_frames_for_the_other_role_end_a_session(void **state)
 {
     uint8_t success[200], frame[100];
@@ -454,6 +483,7 @@ int main(void)
         cmocka_unit_test(test_without_a_free_address_nobody_gets_in),
         cmocka_unit_test(test_an_address_is_given_back_on_every_way_out),
         cmocka_unit_test(test_bad_frames_cost_their_record_and_no_more),
+        cmocka_unit_test(test_data_before_online_is_counted_and_dropped),
         cmocka_unit_test(test_frames_for_the_other_role_end_a_session),
         cmocka_unit_test(test_pings_are_answered_with_their_id_and_nothing_else),
         cmocka_unit_test(test_an_expresslane_offer_is_acknowledged_and_not_accepted),

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "lib/wire/header.h"
 #include "tests/sim/world.h"
 
 static bool both_online(struct world *w)
@@ -89,6 +90,191 @@ static void test_wrong_name_is_final(void **state)
     fails_with(&(struct failure){{.server_name = "other.test"}, SW_ENAME});
 }
 
+static void test_ip6_addresses_work_like_others(void **state)
+{
+    struct world world;
+
+    (void)state;
+    world_init(&world, 20);
+    struct node *server = world_server(&world, false);
+    struct node *client = world_client(&world, &(struct client_options){0});
+    for (int i = 0; i < 2; i++)
+        world.nodes[i].address = (struct sw_address){
+            .family = 6, .port = 443, .ip = {0xfe, 0x80, [15] = (uint8_t)(1 + i)}, .scope = 3};
+    assert_non_null(world_connect(client, server));
+    world_check(&world, world_run(&world, SW_SECOND, world_both_online));
+    world_end(&world);
+}
+
+/* Rewrites the version in the client's headers. */
+static bool older_version(struct world *world, const struct sw_address *from,
+                          const struct sw_address *to, uint8_t *bytes, size_t len)
+{
+    (void)to;
+    (void)len;
+    if (from->port == world->nodes[1].address.port) bytes[3] = *(uint8_t *)world->tap_data;
+    return true;
+}
+
+static void test_the_server_speaks_the_clients_version(void **state)
+{
+    (void)state;
+    for (uint8_t minor = 0; minor < 6; minor++) {
+        struct world world;
+        struct tape tape = {0};
+        uint8_t version = minor;
+
+        world_init(&world, 30 + minor);
+        struct node *server = world_server(&world, false);
+        struct node *client = world_client(&world, &(struct client_options){0});
+        const struct sw_engine_counters *counters = sw_engine_counters(server->engine);
+        world.tap = older_version;
+        world.tap_data = &version;
+        world.tape = &tape;
+        assert_non_null(world_connect(client, server));
+        bool online = world_run(&world, SW_SECOND, world_both_online);
+        world_check(&world, online == (minor >= 1 && minor <= 3));
+        for (size_t i = 0; i < tape.count; i++)
+            if (tape.items[i].from.port == server->address.port)
+                world_check(&world, tape.items[i].bytes[3] == minor);
+        if (online) { /* and sticks to it */
+            uint64_t before = counters->udp_bad_packet_version, in = server->inside_count;
+            uint8_t packet[100];
+            size_t len = world_packet(packet, TUN_IP, REMOTE_IP, 1, 50);
+            version = minor % 3 + 1;
+            world_send(client, client->conn, packet, len);
+            world_run(&world, SW_SECOND / 10, NULL);
+            world_check(&world, counters->udp_bad_packet_version == before + 1);
+            world_check(&world, server->inside_count == in && server->closed == 0);
+        } else {
+            world_check(&world, counters->udp_bad_packet_version > 0);
+            world_check(&world, world.datagrams_from[0] == 0);
+        }
+        tape_free(&tape);
+        world_end(&world);
+    }
+}
+
+/*
+ * Other peers put several records into one datagram (docs/protocol/session.md §5.11): what each
+ * node says at one time goes out as one datagram, behind the first header.
+ */
+static void pack(struct world *world, struct tape *tape)
+{
+    static uint8_t packed[65536];
+
+    for (int from = 0; from < 2; from++) {
+        const struct node *node = &world->nodes[from], *to = &world->nodes[!from];
+        size_t len = 0;
+        for (size_t i = 0; i < tape->count; i++) {
+            const struct recorded *item = &tape->items[i];
+            if (item->from.port != node->address.port) continue;
+            const size_t skip = len > 0 ? SW_HEADER_LEN : 0;
+            memcpy(packed + len, item->bytes + skip, item->len - skip);
+            len += item->len - skip;
+        }
+        if (len > 0) world_inject(world, &node->address, &to->address, packed, len);
+    }
+    tape_free(tape);
+}
+
+static bool swallow(struct world *world, const struct sw_address *from, const struct sw_address *to,
+                    uint8_t *bytes, size_t len)
+{
+    (void)world, (void)from, (void)to, (void)bytes, (void)len;
+    return false;
+}
+
+static void test_records_may_share_a_datagram(void **state)
+{
+    (void)state;
+    for (int keyshare = 0; keyshare < 2; keyshare++) {
+        struct world world;
+        struct tape tape = {0};
+
+        world_init(&world, 40);
+        struct node *server = world_server(&world, true);
+        struct node *client = world_client(&world, &(struct client_options){.keyshare = keyshare});
+        world.tap = swallow;
+        world.tape = &tape;
+        assert_non_null(world_connect(client, server));
+        /* five flights of 5 ms, before anything is retransmitted */
+        for (int i = 0; i < 10 && !world_both_online(&world); i++) {
+            pack(&world, &tape);
+            world_run(&world, 5 * SW_MILLISECOND, NULL);
+        }
+        world_check(&world, world_both_online(&world));
+        world_check(&world, server->authorised == 1);
+        tape_free(&tape);
+        world_end(&world);
+    }
+}
+
+static void test_a_client_keeps_to_its_outside_mtu(void **state)
+{
+    static const uint16_t mtus[] = {576, 600, 1000, 1200, 1280, 1400, 1499};
+
+    (void)state;
+    for (unsigned n = 0; n < 2 * sizeof mtus / sizeof mtus[0]; n++) {
+        const uint16_t mtu = mtus[n / 2];
+        const size_t most = mtu - 44 - 22 - 3; /* headers, record, frame */
+        uint8_t packet[1500];
+        struct world world;
+        struct tape tape = {0};
+
+        world_init(&world, 60 + n);
+        struct node *server = world_server(&world, true);
+        struct node *client = world_client(&world, &(struct client_options){.keyshare = n & 1});
+        client->config.outside_mtu = mtu;
+        world_restart(client);
+        world.tape = &tape;
+        assert_non_null(world_connect(client, server));
+        world_check(&world, world_run(&world, SW_SECOND, world_both_online));
+        for (size_t len = most; len <= most + 1; len++)
+            world_send(client, client->conn, packet,
+                       world_packet(packet, TUN_IP, REMOTE_IP, 1, len - 32));
+        world_run(&world, SW_SECOND, NULL);
+        world_check(&world, server->inside_count == 1);
+        world_check(&world, sw_engine_counters(client->engine)->drop_oversize == 1);
+        /* What the server sends is not bound by it. */
+        world_send(server, server->conn, packet,
+                   world_packet(packet, REMOTE_IP, POOL_FIRST_IP, 1, 1431 - 32));
+        world_run(&world, SW_SECOND, NULL);
+        world_check(&world, client->inside_count == 2); /* the first is the ICMP error */
+        for (size_t i = 0; i < tape.count; i++)
+            if (tape.items[i].from.port == client->address.port)
+                world_check(&world, tape.items[i].len + 28 <= mtu);
+        tape_free(&tape);
+        world_end(&world);
+    }
+}
+
+static void test_a_handshake_survives_a_socket_that_blocks(void **state)
+{
+    (void)state;
+    for (int who = 0; who < 2; who++) {
+        struct world world;
+
+        world_init(&world, 80);
+        world_server(&world, true);
+        world_client(&world, &(struct client_options){0});
+        struct node *blocked = &world.nodes[who];
+        /* room for two large datagrams, and no more */
+        sw_batch_free(blocked->batch);
+        blocked->batch = sw_batch_new(2500, 2, 64);
+        assert_non_null(blocked->batch);
+        blocked->config.batch = blocked->batch;
+        world_restart(blocked);
+        blocked->flush_blocked = true;
+        assert_non_null(world_connect(&world.nodes[1], &world.nodes[0]));
+        world_run(&world, SW_SECOND / 2, NULL);
+        blocked->flush_blocked = false;
+        world_check(&world, world_run(&world, 10 * SW_SECOND, world_both_online));
+        world_check(&world, sw_engine_counters(blocked->engine)->udp_no_room > 0);
+        world_end(&world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -96,6 +282,11 @@ int main(void)
         cmocka_unit_test(test_wrong_password_is_final),
         cmocka_unit_test(test_wrong_ca_is_final),
         cmocka_unit_test(test_wrong_name_is_final),
+        cmocka_unit_test(test_ip6_addresses_work_like_others),
+        cmocka_unit_test(test_the_server_speaks_the_clients_version),
+        cmocka_unit_test(test_records_may_share_a_datagram),
+        cmocka_unit_test(test_a_client_keeps_to_its_outside_mtu),
+        cmocka_unit_test(test_a_handshake_survives_a_socket_that_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -392,6 +392,88 @@ static void test_logins_and_certificates_fail_on_streams_too(void **state)
     }
 }
 
+static void count_writable(struct node *node, struct sw_conn *conn, const struct sw_event *event)
+{
+    if (event->type == SW_EVENT_WRITABLE) ++*(unsigned *)node->data;
+    stream_event(node, conn, event);
+}
+
+static void test_writable_is_said_when_the_queue_begins_to_fill(void **state)
+{
+    struct world world;
+    struct stream stream;
+    unsigned writable = 0;
+
+    (void)state;
+    pair(&world, &stream, 24, 1500);
+    struct node *server = &world.nodes[0];
+    server->event = count_writable;
+    server->data = &writable;
+    for (unsigned round = 1; round <= 3; round++) {
+        send_numbered(server, 1, 100);
+        world_check(&world, writable == round && queued(server->conn) > 0);
+        send_numbered(server, 2, 100);
+        world_check(&world, writable == round);
+        stream_pump(&stream);
+        world_check(&world, queued(server->conn) == 0);
+    }
+    world_send_plain(&world.nodes[1], world.nodes[1].conn, "\2\0\0\0\0", 5);
+    stream_pump(&stream);
+    world_check(&world, writable == 4); /* the Pong */
+    end(&world, &stream);
+}
+
+struct closer {
+    unsigned countdown;
+    bool fired, online;
+};
+
+static void close_at_event(struct node *node, struct sw_conn *conn, const struct sw_event *event)
+{
+    struct closer *closer = node->data;
+
+    if (event->type != SW_EVENT_CLOSED && closer->countdown > 0 && --closer->countdown == 0) {
+        closer->fired = true;
+        closer->online = sw_conn_state(conn) == SW_STATE_ONLINE;
+        sw_conn_close(conn, 0, node->world->now);
+    }
+    stream_event(node, conn, event);
+}
+
+static void test_callbacks_may_close_a_stream_at_any_time(void **state)
+{
+    (void)state;
+    for (int side = 0; side < 2; side++) {
+        unsigned fired = 0;
+        for (unsigned at = 1; at < 16; at++) {
+            struct closer closer = {.countdown = at};
+            struct world world;
+            struct stream stream;
+
+            world_init(&world, 500 + at);
+            struct node *server = world_server(&world, false);
+            struct node *client = world_client(&world, &(struct client_options){0});
+            stream_open(&stream, server, client, 500);
+            world.nodes[side].event = close_at_event;
+            world.nodes[side].data = &closer;
+            world_run(&world, SW_SECOND, NULL);
+            if (server->conn != NULL && client->conn != NULL)
+                for (uint32_t i = 0; i < 20 && server->conn != NULL && client->conn != NULL; i++) {
+                    send_numbered(server, i, 1000);
+                    if (client->conn != NULL) send_numbered(client, i, 1000);
+                    world_run(&world, SW_MILLISECOND, NULL);
+                }
+            fired += closer.fired;
+            if (closer.fired) world_check(&world, server->closed == 1 && client->closed == 1);
+            if (closer.online) world_check(&world, world.nodes[!side].close_error == SW_EGOODBYE);
+            world_run(&world, 61 * SW_SECOND, NULL);
+            world_check(&world, server->engine->half_open == 0);
+            end(&world, &stream);
+        }
+        assert_true(fired > 6);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -407,6 +489,8 @@ int main(void)
         cmocka_unit_test(test_garbage_ends_a_stream),
         cmocka_unit_test(test_a_stream_may_end_at_any_byte),
         cmocka_unit_test(test_logins_and_certificates_fail_on_streams_too),
+        cmocka_unit_test(test_writable_is_said_when_the_queue_begins_to_fill),
+        cmocka_unit_test(test_callbacks_may_close_a_stream_at_any_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -87,7 +87,7 @@ static void on_step(struct world *world)
     stream_pump(world->step_data);
 }
 
-static void on_event(struct node *node, struct sw_conn *conn, const struct sw_event *event)
+void stream_event(struct node *node, struct sw_conn *conn, const struct sw_event *event)
 {
     struct stream *stream = node->world->step_data;
     const uint8_t *bytes;
@@ -115,7 +115,7 @@ void stream_open(struct stream *stream, struct node *server, struct node *client
         .world = world, .reading = {true, true}, .max_chunk = max_chunk, .room = 64 * 1024};
     world->step = on_step;
     world->step_data = stream;
-    server->event = client->event = on_event;
+    server->event = client->event = stream_event;
     stream->conns[STREAM_CLIENT] = sw_connect(client->engine, SW_STREAM, &up, world->now, &error);
     stream->conns[STREAM_SERVER] = sw_accept_stream(server->engine, &down, world->now, &error);
     client->conn = stream->conns[STREAM_CLIENT];

@@ -28,6 +28,8 @@ struct stream {
 
 /** Client connects, server accepts; world_run() does the rest. */
 void stream_open(struct stream *stream, struct node *server, struct node *client, size_t max_chunk);
+/** What stream_open() makes the nodes' event hook; a hook in its place must call it. */
+void stream_event(struct node *node, struct sw_conn *conn, const struct sw_event *event);
 void stream_free(struct stream *stream);
 
 /** Moves what can be moved now. */
