@@ -26,7 +26,7 @@ static struct {
     struct sw_aead *wolf;
     struct sw_aead_key *wolf_key;
     IMB_MGR *manager;
-    struct gcm_key_data key;
+    _Alignas(64) struct gcm_key_data key; /* written with aligned stores */
     struct gcm_context_data context;
     uint8_t head[64], body[BODY], out[DATAGRAM];
     uint8_t sealed[SEALED][DATAGRAM];
