@@ -94,6 +94,7 @@ def text(report, with_matrix=False):
     if report["ratios"]:
         parts += ["### Ratios of interleaved runs", goals(report["ratios"])]
     if with_matrix:
+        parts += ["### The pure rooms alone", f"```\n{report['micro']}\n```"]
         for setting in (plan.PASS_THROUGH, plan.NIC_LIKE, plan.PACED):
             made = matrix(report["cells"], setting)
             parts += [f"### All cells, {setting}", made] if made else []
