@@ -104,8 +104,8 @@ static inline size_t sw_lane_datagram_len(size_t n)
 }
 
 /**
- * Seals head and body as one packet into out, which has room for sw_lane_datagram_len(head_len +
- * body_len) bytes. The lane must be ready.
+ * Seals head and body, at most 65535 bytes, as one packet into out, which has room for
+ * sw_lane_datagram_len(head_len + body_len) bytes. The lane must be ready.
  */
 void sw_expresslane_seal(struct sw_conn *conn, const uint8_t *head, size_t head_len,
                          const uint8_t *body, size_t body_len, uint8_t *out);
