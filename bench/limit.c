@@ -168,9 +168,10 @@ static int tcp_header_length(const uint8_t *tcp)
 static size_t seal(struct limit *l, uint8_t *out, const uint8_t *header, size_t header_len,
                    const uint8_t *payload, size_t payload_len)
 {
+    static const uint8_t start[] = {'H', 'e', 1, 3};
     uint8_t *sealed = out + OVERHEAD;
     memset(out, 0, OVERHEAD);
-    memcpy(out, "He\1\3", 4);
+    memcpy(out, start, sizeof start);
     l->counter++;
     memcpy(out + COUNTER, &l->counter, sizeof l->counter);
     memcpy(out + NONCE, &l->counter, sizeof l->counter);
