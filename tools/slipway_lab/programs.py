@@ -182,7 +182,7 @@ class Client(Program):
             "tun_name": TUN,
             "dns_config_mode": "noexec",
             **options,
-        }, arguments, environment, binary)
+        }, arguments, environment, binary=binary)
 
     def state(self):
         status = self.try_status()
