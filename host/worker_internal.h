@@ -38,8 +38,9 @@ struct sw_worker {
     uv_timer_t tun_queue_timer; /* while the queue is short, to notice that nothing comes */
     uv_poll_t *tun_poll;
     bool tun_open;
-    bool paused; /* the TUN is not read: blocked, or a packet is held */
-    sw_time now; /* of the datagrams being received */
+    bool paused;   /* the TUN is not read: blocked, or a packet is held */
+    bool tun_lost; /* nor will it ever be again */
+    sw_time now;   /* of the datagrams being received */
 
     /* The inside packet under way; held: it waits for room. */
     struct sw_inside_packet packet;

@@ -87,7 +87,8 @@ static void read_inside(struct sw_worker *worker)
             continue;
         }
         if (n < 0) {
-            pause_inside(worker);
+            worker->tun_lost = true;
+            sw_worker_watch_tun(worker);
             worker->config.ops->tun_lost(worker->config.user);
             return;
         }
@@ -138,7 +139,7 @@ static void on_tun(uv_poll_t *poll, int status, int events)
 void sw_worker_watch_tun(struct sw_worker *worker)
 {
     if (!worker->tun_open) return;
-    if (worker->paused)
+    if (worker->paused || worker->tun_lost)
         uv_poll_stop(worker->tun_poll);
     else
         uv_poll_start(worker->tun_poll, UV_READABLE, on_tun);

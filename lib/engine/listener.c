@@ -29,12 +29,12 @@ static bool first_record(const struct datagram *d, struct sw_record *record)
     return sw_record_next(&c, record) == 1;
 }
 
-static bool half_open_full(const struct sw_engine *engine, const struct sw_address *from)
+/* Walks the connections, so only those whose cookie was good may make it. */
+static bool host_has_its_share(const struct sw_engine *engine, const struct sw_address *from)
 {
     const struct sw_conn *conn;
     unsigned of_this_host = 0;
 
-    if (engine->half_open >= engine->config.half_open_limit) return true;
     if (engine->half_open < engine->config.half_open_limit / HALF_OPEN_SHARE) return false;
     SW_LIST_FOREACH (conn, &engine->conns, link)
         if (!conn->was_online && memcmp(conn->path.remote.ip, from->ip, sizeof from->ip) == 0)
@@ -123,7 +123,7 @@ static void stateless(struct sw_engine *engine, const struct datagram *d,
     struct sw_conn *conn;
 
     engine->counters.hello_received++;
-    if (hello->has_cookie && half_open_full(engine, &d->path->remote)) {
+    if (hello->has_cookie && engine->half_open >= engine->config.half_open_limit) {
         engine->counters.hello_limited++;
         return;
     }
@@ -137,6 +137,11 @@ static void stateless(struct sw_engine *engine, const struct datagram *d,
         answer(engine, d, &retry);
         break;
     case SW_RETRY_ACCEPT:
+        if (host_has_its_share(engine, &d->path->remote)) {
+            engine->counters.hello_limited++;
+            sw_tls_free(tls);
+            break;
+        }
         conn = create(engine, d, hello, tls, predecessor);
         if (conn != NULL) deliver_rest(conn, d, record);
         break;

@@ -177,10 +177,10 @@ static int take_old_style(struct sw_cursor *c, struct sw_record *out)
 
     out->body.data = body.p;
     out->body.len = sw_cursor_left(&body);
-    if (out->body.len == 0)
+    /* DTLS 1.3 protects with the unified header only: this one with an epoch is of no peer of ours.
+     */
+    if (out->body.len == 0 || epoch > 0)
         out->kind = SW_RECORD_MALFORMED;
-    else if (epoch > 0)
-        out->kind = SW_RECORD_PROTECTED;
     else
         out->kind = judge_plaintext(type, body, out);
     return 0;

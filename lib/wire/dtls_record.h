@@ -14,8 +14,7 @@
 #include "lib/base/span.h"
 
 enum sw_record_kind {
-    SW_RECORD_PROTECTED, /**< unified header, or DTLS 1.2 header with an epoch above 0: only the
-                              library can judge it */
+    SW_RECORD_PROTECTED, /**< unified header: only the library can judge it */
     SW_RECORD_HANDSHAKE, /**< epoch 0, well-formed fragment(s) of one hello */
     SW_RECORD_ALERT,     /**< epoch 0 alert: forgeable, never fed to the library */
     SW_RECORD_ACK,       /**< epoch 0 ACK, well formed */

@@ -240,6 +240,7 @@ static void begin_and_vanish(struct node *client, struct node *server, unsigned 
 static void test_half_open_sessions_are_limited_and_go_away(void **state)
 {
     const unsigned limit = 64, share = limit / 16;
+    struct tape tape = {0};
     struct world world;
 
     (void)state;
@@ -248,11 +249,23 @@ static void test_half_open_sessions_are_limited_and_go_away(void **state)
     struct node *client = world_client(&world, &(struct client_options){.keyshare = 1});
     server->config.half_open_limit = limit;
     world_restart(server);
+    world.tape = &tape;
 
     for (unsigned i = 0; i < 3 * share; i++)
         begin_and_vanish(client, server, 7, (uint16_t)(1000 + i));
     world_check(&world, server->engine->half_open == share);
     world_check(&world, counters(server)->hello_limited >= 2 * share);
+    /* A forged cookie is not even worth counting whose share it would exceed. */
+    client->address = world_stranger(7, 1000);
+    const struct recorded *second = hello(&tape, client, 1);
+    const struct sw_address from = world_stranger(7, 999);
+    const uint64_t limited = counters(server)->hello_limited;
+    uint64_t refused = counters(server)->hello_refused;
+    world_check(&world, tell(server, &from, second->bytes, second->len) == 0);
+    world_check(&world, counters(server)->hello_limited == limited);
+    world_check(&world, counters(server)->hello_refused == refused + 1);
+    world.tape = NULL;
+    tape_free(&tape);
     for (unsigned i = 0; i < limit + 20; i++)
         begin_and_vanish(client, server, 100 + i, 1000);
     world_check(&world, server->engine->half_open == limit);
