@@ -39,4 +39,5 @@ const struct sw_sys sw_sys_kernel = {
     .sendmmsg = kernel_sendmmsg,
     .accept4 = kernel_accept4,
     .ioctl = kernel_ioctl,
+    .setsockopt = setsockopt,
 };

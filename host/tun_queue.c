@@ -21,9 +21,9 @@
 
 static void set_length(struct sw_tun_queue *queue, unsigned length)
 {
-    if (queue->length == length) return;
-    queue->length = length;
-    queue->changes++;
+    if (queue->counters.length == length) return;
+    queue->counters.length = length;
+    queue->counters.changes++;
     if (sw_netlink_link_queue(queue->nl, queue->index, length) == 0) return;
     sw_log_warn("the queue of the TUN device stays as it is: %s", strerror(errno));
     sw_tun_queue_close(queue);
@@ -42,7 +42,7 @@ void sw_tun_queue_close(struct sw_tun_queue *queue)
 {
     sw_netlink_close(queue->nl);
     queue->nl = NULL;
-    queue->length = 0;
+    queue->counters.length = 0;
 }
 
 void sw_tun_queue_look(struct sw_tun_queue *queue, const struct sw_tun_counters *counters,

@@ -220,7 +220,9 @@ int sw_worker_attach_tun(struct sw_worker *worker, const struct sw_tun *tun)
     worker->tun = *tun;
     worker->tun_poll = open_poll(worker, tun->fd);
     worker->writer = sw_inside_writer_new(&worker->tun);
-    if (worker->tun_poll == NULL || worker->writer == NULL) return SW_ENOMEM;
+    if (worker->tun_poll == NULL || worker->writer == NULL ||
+        sw_worker_metrics_writer(worker->metrics, worker->writer) < 0)
+        return SW_ENOMEM;
     worker->tun_open = true;
     sw_tun_queue_open(&worker->tun_queue, &worker->tun);
     sw_worker_watch_tun(worker);
@@ -355,6 +357,7 @@ int sw_worker_metrics(struct sw_worker *worker, struct sw_metrics *metrics)
         .udp = &worker->udp.counters,
         .udp_send = &worker->send_counters,
         .tun = &worker->tun.counters,
+        .tun_queue = &worker->tun_queue.counters,
         .tcp = sw_streams_counters(worker->streams),
         .past = &worker->past,
     };

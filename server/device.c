@@ -47,13 +47,10 @@ static const char *set_up(struct sw_netlink *nl, struct sw_tun *tun,
     return NULL;
 }
 
-int sw_server_open_tun(const struct sw_server_config *config, struct sw_tun *tun, char *why,
-                       size_t why_size)
+int sw_server_open_tun(const struct sw_server_config *config, struct sw_offloads *offloads,
+                       struct sw_tun *tun, char *why, size_t why_size)
 {
-    const struct sw_tun_config tun_config = {
-        .name = config->tun_name,
-        .offload = config->enable_tun_offload,
-    };
+    const struct sw_tun_config tun_config = sw_offload_tun_config(offloads, config->tun_name);
     int error = sw_tun_open(tun, &tun_config, &sw_sys_kernel, why, why_size);
     if (error < 0) return error;
 
@@ -69,5 +66,8 @@ int sw_server_open_tun(const struct sw_server_config *config, struct sw_tun *tun
                     tun->name, tun->mtu, SW_TUN_MTU_MOST, SW_TUN_MTU);
     }
     sw_netlink_close(nl);
-    return error;
+    if (error < 0) return error;
+    sw_offload_tun_opened(offloads, tun);
+    sw_offload_probe_tun(offloads, tun);
+    return 0;
 }

@@ -100,6 +100,13 @@ void sw_server_log_statistics(struct sw_server *server)
 
 /* --- control socket ----------------------------------------------------------------------------*/
 
+static json_t *metrics(void *user)
+{
+    struct sw_server *server = user;
+    sw_server_gauge(server);
+    return sw_metrics_json(server->metrics);
+}
+
 static json_int_t seconds(sw_time since, sw_time now)
 {
     return (json_int_t)((now - since) / SW_SECOND);
@@ -132,27 +139,22 @@ static json_t *status(void *user)
     char address[SW_ADDRESS_TEXT];
     const struct sw_tun *tun = sw_worker_tun(server->worker);
     sw_time now = sw_worker_now();
-    json_t *sessions = json_array();
+    json_t *sessions = json_array(), *counted = metrics(user);
+    json_t *offload = sw_offload_status(&server->offloads, counted);
     struct sw_conn *conn = NULL;
     while ((conn = sw_engine_next_conn(sw_worker_engine(server->worker), conn)) != NULL)
         json_array_append_new(sessions, session_status(conn, now));
-    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:i, s:I, s:I, s:o}", "program",
-                     "slipway-server", "version", SLIPWAY_VERSION, "tls_library", sw_tls_library(),
-                     "mode", server->config->mode == SW_DATAGRAM ? "udp" : "tcp", "uptime",
-                     seconds(server->started, now), "bind_address",
-                     sw_address_text(&server->address, address), "tun_name", tun->name,
-                     "tun_offload", tun->offload_why, "tun_mtu", (int)tun->mtu, "addresses_used",
-                     (json_int_t)sw_address_pool_used(server->pool), "addresses_total",
-                     (json_int_t)sw_address_pool_size(server->pool), "sessions", sessions);
+    json_decref(counted);
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:i, s:I, s:I, s:o, s:o}", "program", "slipway-server",
+        "version", SLIPWAY_VERSION, "tls_library", sw_tls_library(), "mode",
+        server->config->mode == SW_DATAGRAM ? "udp" : "tcp", "uptime",
+        seconds(server->started, now), "bind_address", sw_address_text(&server->address, address),
+        "tun_name", tun->name, "tun_mtu", (int)tun->mtu, "addresses_used",
+        (json_int_t)sw_address_pool_used(server->pool), "addresses_total",
+        (json_int_t)sw_address_pool_size(server->pool), "offload", offload, "sessions", sessions);
 }
 
 /* clang-format on */
-
-static json_t *metrics(void *user)
-{
-    struct sw_server *server = user;
-    sw_server_gauge(server);
-    return sw_metrics_json(server->metrics);
-}
 
 const struct sw_control_ops sw_server_control = {.status = status, .metrics = metrics};

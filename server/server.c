@@ -82,17 +82,32 @@ static int open_tls(struct sw_server *server, char *why, size_t why_size)
     return error;
 }
 
-static int open_worker(struct sw_server *server, const struct sw_tun *tun, char *why,
-                       size_t why_size)
+/* The device, and what the kernel can do for it and for sockets. */
+static int open_tun(struct sw_server *server, struct sw_tun *tun, char *why, size_t why_size)
 {
-    bool offload = tun->mask != 0;
-    bool segment = offload && server->config->mode == SW_DATAGRAM;
+    const struct sw_server_config *config = server->config;
+    struct sw_offloads *offloads = &server->offloads;
+    sw_offload_begin(offloads, config->enable_tun_offload, &config->offload);
+    if (config->mode == SW_STREAM) {
+        sw_offload_leave_out(offloads, SW_OFFLOAD_UDP_SEGMENT, "mode is tcp");
+        sw_offload_leave_out(offloads, SW_OFFLOAD_UDP_GRO, "mode is tcp");
+    }
+    int error = sw_server_open_tun(config, offloads, tun, why, why_size);
+    if (error < 0) return error;
+    sw_offload_probe_udp(offloads, &sw_sys_kernel);
+    error = sw_offload_judge(offloads, why, why_size);
+    if (error < 0) sw_tun_close(tun);
+    return error;
+}
+
+static int open_worker(struct sw_server *server, char *why, size_t why_size)
+{
     const struct sw_worker_config config = {
         .ops = &sw_server_ops,
         .user = server,
         .sys = &sw_sys_kernel,
-        .max_segments = segment ? sw_udp_probe_segments(&sw_sys_kernel) : 1,
-        .batching = offload,
+        .max_segments = server->offloads.max_segments,
+        .batching = server->offloads.allowed || server->config->enable_batch_send,
     };
     server->worker = sw_worker_new(&config);
     server->metrics = sw_metrics_new();
@@ -125,15 +140,16 @@ static int open_engine(struct sw_server *server, unsigned mtu, char *why, size_t
     return error;
 }
 
-static int open_udp(struct sw_server *server, bool batching, char *why, size_t why_size)
+static int open_udp(struct sw_server *server, char *why, size_t why_size)
 {
+    bool batching = server->offloads.allowed || server->config->enable_batch_receive;
     const struct sw_udp_config config = {
         .local = server->address,
         .send_buffer = server->config->udp_buffer_size,
         .receive_buffer = server->config->udp_buffer_size,
         .never_df = true,
-        .gro = batching,
-        .slots = batching || server->config->enable_batch_receive ? SW_UDP_SLOTS : 1,
+        .gro = sw_offload_is_on(&server->offloads, SW_OFFLOAD_UDP_GRO),
+        .slots = batching ? SW_UDP_SLOTS : 1,
     };
     struct sw_udp udp;
     int error = sw_udp_open(&udp, &config, &sw_sys_kernel, why, why_size);
@@ -161,11 +177,11 @@ static void on_accepted(void *user, int fd, const struct sw_path *path)
     sw_worker_flush(server->worker);
 }
 
-static int open_socket(struct sw_server *server, bool batching, char *why, size_t why_size)
+static int open_socket(struct sw_server *server, char *why, size_t why_size)
 {
     sw_address_from_sockaddr(&server->address,
                              (const struct sockaddr *)&server->config->bind_address);
-    if (server->config->mode == SW_DATAGRAM) return open_udp(server, batching, why, why_size);
+    if (server->config->mode == SW_DATAGRAM) return open_udp(server, why, why_size);
     return sw_listener_open(sw_worker_loop(server->worker), &server->address, &sw_sys_kernel,
                             sw_streams_counters(sw_worker_streams(server->worker)), on_accepted,
                             server, &server->listener, why, why_size);
@@ -231,32 +247,33 @@ static int start(struct sw_server *server, char *why, size_t why_size)
     }
     int error = open_pool(server, why, why_size);
     if (error == 0) error = open_tls(server, why, why_size);
-    if (error == 0) error = sw_server_open_tun(config, &tun, why, why_size);
+    if (error == 0) error = open_tun(server, &tun, why, why_size);
     if (error < 0) return error;
-    error = open_worker(server, &tun, why, why_size);
+    error = open_worker(server, why, why_size);
     if (error == 0) error = sw_worker_attach_tun(server->worker, &tun);
     if (error < 0) {
         sw_tun_close(&tun);
         return error;
     }
     error = open_engine(server, tun.mtu, why, why_size);
-    if (error == 0) error = open_socket(server, tun.mask != 0, why, why_size);
+    if (error == 0) error = open_socket(server, why, why_size);
     if (error == 0) error = open_control(server, why, why_size);
     return error;
 }
 
 static void log_start(const struct sw_server *server)
 {
-    char text[SW_ADDRESS_TEXT];
+    char text[SW_ADDRESS_TEXT], offload[128];
     const struct sw_tun *tun = sw_worker_tun(server->worker);
     sw_log_event(
         SW_LOG_INFO,
-        SW_LOG_FIELDS({"version", .text = SLIPWAY_VERSION},
-                      {"mode", .text = server->config->mode == SW_DATAGRAM ? "udp" : "tcp"},
-                      {"address", .text = sw_address_text(&server->address, text)},
-                      {"tun", .text = tun->name}, {"mtu", .number = tun->mtu},
-                      {"offload", .text = tun->offload_why},
-                      {"addresses", .number = sw_address_pool_size(server->pool)}),
+        SW_LOG_FIELDS(
+            {"version", .text = SLIPWAY_VERSION},
+            {"mode", .text = server->config->mode == SW_DATAGRAM ? "udp" : "tcp"},
+            {"address", .text = sw_address_text(&server->address, text)},
+            {"tun", .text = tun->name}, {"mtu", .number = tun->mtu},
+            {"offload", .text = sw_offload_summary(&server->offloads, offload, sizeof offload)},
+            {"addresses", .number = sw_address_pool_size(server->pool)}),
         "Server started");
 }
 

@@ -10,6 +10,7 @@
 #include "host/address_pool.h"
 #include "host/control.h"
 #include "host/metrics.h"
+#include "host/offload.h"
 #include "host/signals.h"
 #include "host/users.h"
 #include "host/worker.h"
@@ -24,6 +25,7 @@ struct sw_server_gauges {
 
 struct sw_server {
     const struct sw_server_config *config;
+    struct sw_offloads offloads;
     struct sw_worker *worker;
     struct sw_tls_context *tls;
     struct sw_users *users; /**< NULL: no user database */
@@ -57,11 +59,11 @@ extern const struct sw_worker_ops sw_server_ops;
 struct sw_client *sw_client_of(const struct sw_conn *conn);
 
 /**
- * Opens the TUN device and, if it is ours, sets it up: MTU, address, route of the pool. 0, or a
- * negative SW_E… with one sentence in why.
+ * Opens the TUN device and, if it is ours, sets it up: MTU, address, route of the pool. Denies the
+ * offloads that it cannot do. 0, or a negative SW_E… with one sentence in why.
  */
-int sw_server_open_tun(const struct sw_server_config *config, struct sw_tun *tun, char *why,
-                       size_t why_size);
+int sw_server_open_tun(const struct sw_server_config *config, struct sw_offloads *offloads,
+                       struct sw_tun *tun, char *why, size_t why_size);
 
 /** Answers of the control socket; user is the server. */
 extern const struct sw_control_ops sw_server_control;

@@ -11,6 +11,7 @@
 #include <slipway/types.h>
 
 #include "host/log.h"
+#include "host/offload.h"
 #include "host/option_types.h"
 #include "host/options.h"
 
@@ -23,8 +24,8 @@ struct sw_server_config {
     struct sockaddr_storage bind_address; /**< family AF_INET or AF_INET6, port not 0 */
     uint64_t udp_buffer_size;             /**< bytes, SO_SNDBUF and SO_RCVBUF */
     bool proxy_protocol;                  /**< later */
-    bool enable_batch_receive;            /**< later */
-    bool enable_batch_send;               /**< later */
+    bool enable_batch_receive;
+    bool enable_batch_send;
 
     /* TLS and authentication */
     char *server_cert; /**< path, never NULL */
@@ -43,6 +44,7 @@ struct sw_server_config {
     struct in_addr lightway_client_ip;
     struct in_addr lightway_dns_ip;
     enum sw_tristate enable_tun_offload;
+    struct sw_offload_config offload;
     bool enable_tun_iouring;          /**< later */
     uint32_t iouring_entry_count;     /**< later */
     sw_time iouring_sqpoll_idle_time; /**< later; 0: no polling thread */

@@ -180,8 +180,9 @@ static void test_offload_has_three_states(void **state)
 static void test_offload_and_batch_send_go_together(void **state)
 {
     (void)state;
-    assert_loads("enable_tun_offload: true\nenable_batch_send: true\n");
-    assert_int_equal(report.n_warnings, 1);
+    assert_loads("enable_tun_offload: true\nenable_batch_send: true\n"
+                 "enable_batch_receive: true\n");
+    assert_int_equal(report.n_warnings, 0);
 }
 
 /* --- YAML ---------------------------------------------------------------------------------- */
@@ -552,8 +553,6 @@ static void test_options_without_effect_warn_once_if_set(void **state)
                                         "iouring_sqpoll_idle_time: 1s\n",
                                         "key_update_interval: 1m\n",
                                         "proxy_protocol: true\n",
-                                        "enable_batch_receive: true\n",
-                                        "enable_batch_send: true\n",
                                         "token_rsa_pub_key_pem: key.pem\n",
                                         "randomize_ippool: false\n",
                                         "tls_debug: true\n",

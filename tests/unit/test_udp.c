@@ -20,6 +20,7 @@
 
 #include "host/address.h"
 #include "host/log.h"
+#include "host/offload.h"
 #include "host/udp_send.h"
 
 /* --- helpers -----------------------------------------------------------------------------------*/

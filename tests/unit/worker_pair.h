@@ -156,7 +156,13 @@ static void open_end(struct end *end, bool batching)
                                             .sys = &sys,
                                             .max_segments = batching ? 64 : 1,
                                             .batching = batching};
-    struct sw_tun tun = {.framing = true, .mask = 3, .sys = &sys, .name = "pair"};
+    struct sw_tun tun = {.framing = true,
+                         .mask = 3,
+                         .takes_tcp = true,
+                         .takes_udp = true,
+                         .existed = true,
+                         .sys = &sys,
+                         .name = "pair"};
     int pair[2], size = 1 << 20;
     *end = (struct end){.inside = -1};
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair),
