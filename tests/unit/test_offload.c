@@ -214,6 +214,14 @@ static void test_segment_limit_is_what_the_kernel_takes(void **state)
     json_decref(status);
 }
 
+static void test_this_kernel_has_a_limit_of_64_or_128(void **state)
+{
+    begin(SW_AUTO);
+    sw_offload_probe_udp(&offloads, &sw_sys_kernel);
+    assert_true(offloads.max_segments == 64 || offloads.max_segments == 128);
+    assert_int_equal(judge(), 0);
+}
+
 static void test_loopback_that_does_not_answer_proves_nothing(void **state)
 {
     segment_error = ENETUNREACH;
@@ -392,6 +400,7 @@ int main(void)
         OFFLOAD_TEST(test_segments_are_bounded_by_the_option),
         OFFLOAD_TEST(test_status_tells_what_was_latched_off_later),
         OFFLOAD_TEST(test_segment_limit_is_what_the_kernel_takes),
+        OFFLOAD_TEST(test_this_kernel_has_a_limit_of_64_or_128),
         OFFLOAD_TEST(test_loopback_that_does_not_answer_proves_nothing),
         OFFLOAD_TEST(test_kernel_without_udp_gro),
         OFFLOAD_TEST(test_nothing_is_tried_that_is_not_wanted),
