@@ -26,13 +26,21 @@ static struct {
     struct sw_aead *wolf;
     struct sw_aead_key *wolf_key;
     IMB_MGR *manager;
-    struct gcm_key_data key;
+    _Alignas(64) struct gcm_key_data key; /* the library stores it in vectors */
     struct gcm_context_data context;
     uint8_t head[64], body[BODY], out[DATAGRAM];
     uint8_t sealed[SEALED][DATAGRAM];
 } * lane;
 
 static const uint8_t key_bytes[SW_AEAD_KEY_LEN] = {1, 2, 3, 4, 5, 6, 7, 8};
+
+/* The random text as a packet. */
+static void seal_text(uint8_t *datagram)
+{
+    memcpy(datagram + SW_LANE_TEXT, lane->head, HEAD);
+    memcpy(datagram + SW_LANE_TEXT + HEAD, lane->body, BODY);
+    sw_expresslane_seal(&lane->conn, datagram, TEXT);
+}
 
 static void set_up(void)
 {
@@ -67,7 +75,7 @@ static void set_up(void)
     random_fill(&seed, lane->head, sizeof lane->head);
     random_fill(&seed, lane->body, sizeof lane->body);
     for (int i = 0; i < SEALED; i++)
-        sw_expresslane_seal(conn, lane->head, HEAD, lane->body, BODY, lane->sealed[i]);
+        seal_text(lane->sealed[i]);
 }
 
 static void tear_down(void)
@@ -97,12 +105,12 @@ static void check(void)
     static uint8_t text[2048], datagram[2048 + 64], other[2048], opened[2048];
     uint64_t seed = 13;
     for (int n = 0; n < 2000; n++) {
-        size_t head = random_below(&seed, 81), body = 1 + random_below(&seed, 1400);
-        size_t len = head + body;
+        size_t len = 1 + random_below(&seed, 1480);
         uint8_t aad[18], tag[16];
         bool encoded;
         random_fill(&seed, text, len);
-        sw_expresslane_seal(&lane->conn, text, head, text + head, body, datagram);
+        memcpy(datagram + SW_LANE_TEXT, text, len);
+        sw_expresslane_seal(&lane->conn, datagram, len);
         const uint8_t *p = datagram + SW_HEADER_LEN;
         struct sw_aead_packet packet = fields(datagram, aad);
 
@@ -110,8 +118,8 @@ static void check(void)
                            packet.nonce, aad, sizeof aad, tag, sizeof tag);
         BENCH_CHECK(memcmp(other, p + SW_LANE_HEADER_LEN, len) == 0);
         BENCH_CHECK(memcmp(tag, p + 20, sizeof tag) == 0);
-        sw_aead_seal(lane->wolf, lane->wolf_key, &packet, text, head, text + head, body, other,
-                     tag);
+        memcpy(other, text, len);
+        sw_aead_seal(lane->wolf, lane->wolf_key, &packet, other, len, tag);
         BENCH_CHECK(memcmp(other, p + SW_LANE_HEADER_LEN, len) == 0);
         BENCH_CHECK(memcmp(tag, p + 20, sizeof tag) == 0);
 
@@ -125,14 +133,15 @@ static void check(void)
     }
 }
 
+/* In place, as the lane does it; what is sealed again and again is noise after the first time. */
 static uint64_t bare_seal(unsigned count)
 {
     uint8_t aad[18] = {0}, nonce[12] = {0}, tag[16];
     uint64_t all = 0;
     for (unsigned i = 0; i < count; i++) {
-        IMB_AES256_GCM_ENC(lane->manager, &lane->key, &lane->context, lane->out + DATAGRAM - TEXT,
-                           lane->sealed[i % SEALED] + 56, TEXT, nonce, aad, sizeof aad, tag,
-                           sizeof tag);
+        uint8_t *text = lane->sealed[i % SEALED] + SW_LANE_TEXT;
+        IMB_AES256_GCM_ENC(lane->manager, &lane->key, &lane->context, text, text, TEXT, nonce, aad,
+                           sizeof aad, tag, sizeof tag);
         all += tag[0];
     }
     return all;
@@ -140,10 +149,12 @@ static uint64_t bare_seal(unsigned count)
 
 static uint64_t lane_seal(unsigned count)
 {
-    for (unsigned i = 0; i < count; i++)
-        sw_expresslane_seal(&lane->conn, lane->head, HEAD, lane->sealed[i % SEALED] + 56, BODY,
-                            lane->out);
-    return lane->out[40];
+    uint64_t all = 0;
+    for (unsigned i = 0; i < count; i++) {
+        sw_expresslane_seal(&lane->conn, lane->sealed[i % SEALED], TEXT);
+        all += lane->sealed[i % SEALED][40];
+    }
+    return all;
 }
 
 static uint64_t wolf_seal(unsigned count)
@@ -152,8 +163,8 @@ static uint64_t wolf_seal(unsigned count)
     struct sw_aead_packet packet = fields(lane->sealed[0], aad);
     uint8_t tag[16] = {0};
     for (unsigned i = 0; i < count; i++)
-        sw_aead_seal(lane->wolf, lane->wolf_key, &packet, lane->head, HEAD,
-                     lane->sealed[i % SEALED] + 56, BODY, lane->out + DATAGRAM - TEXT, tag);
+        sw_aead_seal(lane->wolf, lane->wolf_key, &packet, lane->sealed[i % SEALED] + SW_LANE_TEXT,
+                     TEXT, tag);
     return tag[0];
 }
 

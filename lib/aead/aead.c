@@ -97,10 +97,10 @@ void sw_aead_key_free(struct sw_aead *aead, struct sw_aead_key *key)
 }
 
 void sw_aead_seal(struct sw_aead *aead, struct sw_aead_key *key,
-                  const struct sw_aead_packet *packet, const uint8_t *head, size_t head_len,
-                  const uint8_t *body, size_t body_len, uint8_t *out, uint8_t tag[SW_AEAD_TAG_LEN])
+                  const struct sw_aead_packet *packet, uint8_t *text, size_t len,
+                  uint8_t tag[SW_AEAD_TAG_LEN])
 {
-    aead->backend->seal(aead->state, key, packet, head, head_len, body, body_len, out, tag);
+    aead->backend->seal(aead->state, key, packet, text, len, tag);
 }
 
 int sw_aead_open(struct sw_aead *aead, struct sw_aead_key *key, const struct sw_aead_packet *packet,

@@ -47,12 +47,12 @@ struct sw_aead_packet {
 };
 
 /**
- * Seals head, then body (either may be empty), as one text of head_len + body_len bytes at out,
- * which must not overlap them. Cannot fail.
+ * Seals len bytes of text in place. Cannot fail: should a back end refuse, text and tag are zeros,
+ * which open nowhere.
  */
 void sw_aead_seal(struct sw_aead *aead, struct sw_aead_key *key,
-                  const struct sw_aead_packet *packet, const uint8_t *head, size_t head_len,
-                  const uint8_t *body, size_t body_len, uint8_t *out, uint8_t tag[SW_AEAD_TAG_LEN]);
+                  const struct sw_aead_packet *packet, uint8_t *text, size_t len,
+                  uint8_t tag[SW_AEAD_TAG_LEN]);
 
 /**
  * Opens len bytes at in to out, which must not overlap. 0, or SW_EAUTH when the tag is wrong: in is

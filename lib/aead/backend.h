@@ -13,8 +13,8 @@ struct sw_aead_backend {
     size_t key_size; /**< bytes of an expanded key, at 64-byte alignment */
     int (*key_init)(void *state, void *key, const uint8_t bytes[SW_AEAD_KEY_LEN]);
     void (*key_release)(void *state, void *key);
-    void (*seal)(void *state, void *key, const struct sw_aead_packet *packet, const uint8_t *head,
-                 size_t head_len, const uint8_t *body, size_t body_len, uint8_t *out, uint8_t *tag);
+    void (*seal)(void *state, void *key, const struct sw_aead_packet *packet, uint8_t *text,
+                 size_t len, uint8_t *tag);
     /** 0 or SW_EAUTH. */
     int (*open_packet)(void *state, void *key, const struct sw_aead_packet *packet,
                        const uint8_t *in, size_t len, const uint8_t *tag, uint8_t *out);

@@ -2,8 +2,8 @@
 
 /*
  * AES-256-GCM by intel-ipsec-mb's synchronous calls: a third of the time of the next best library
- * for a packet of 1400 bytes. Head and body of a text are sealed one behind the other, so a
- * superpacket's payload goes straight from where the kernel put it to where the kernel takes it.
+ * for a packet of 1400 bytes. One call per packet: sealing head and body of a segment from where
+ * they lie takes four, and measured slower than building the segment first and sealing it in place.
  */
 
 #include <intel-ipsec-mb.h>
@@ -21,7 +21,9 @@ static void *open_state(const char **detail)
 {
     static const char *const names[] = {
         [IMB_ARCH_SSE] = "intel-ipsec-mb SSE",
+#if IMB_VERSION_NUM < IMB_VERSION(2, 0, 0)
         [IMB_ARCH_AVX] = "intel-ipsec-mb AVX",
+#endif
         [IMB_ARCH_AVX2] = "intel-ipsec-mb AVX2",
         [IMB_ARCH_AVX512] = "intel-ipsec-mb AVX512",
     };
@@ -63,20 +65,14 @@ static void key_release(void *opaque, void *key)
     (void)key;
 }
 
-static void seal(void *opaque, void *key, const struct sw_aead_packet *packet, const uint8_t *head,
-                 size_t head_len, const uint8_t *body, size_t body_len, uint8_t *out, uint8_t *tag)
+static void seal(void *opaque, void *key, const struct sw_aead_packet *packet, uint8_t *text,
+                 size_t len, uint8_t *tag)
 {
     struct state *state = opaque;
-    const struct gcm_key_data *k = key;
 
-    IMB_AES256_GCM_INIT(state->manager, k, &state->context, packet->nonce, packet->aad,
-                        packet->aad_len);
-    if (head_len > 0)
-        IMB_AES256_GCM_ENC_UPDATE(state->manager, k, &state->context, out, head, head_len);
-    if (body_len > 0)
-        IMB_AES256_GCM_ENC_UPDATE(state->manager, k, &state->context, out + head_len, body,
-                                  body_len);
-    IMB_AES256_GCM_ENC_FINALIZE(state->manager, k, &state->context, tag, SW_AEAD_TAG_LEN);
+    IMB_AES256_GCM_ENC(state->manager, (const struct gcm_key_data *)key, &state->context, text,
+                       text, len, packet->nonce, packet->aad, packet->aad_len, tag,
+                       SW_AEAD_TAG_LEN);
 }
 
 static int open_packet(void *opaque, void *key, const struct sw_aead_packet *packet,

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
 /*
- * AES-256-GCM by wolfCrypt, which comes with the TLS library and runs everywhere. It takes a text
- * in one piece, so head and body are put together in the output first and sealed there.
+ * AES-256-GCM by wolfCrypt, which comes with the TLS library and runs everywhere.
  */
 
 #include <string.h>
@@ -61,20 +60,17 @@ static struct roomy_nonce roomy(const uint8_t *nonce)
     return copy;
 }
 
-/* Should the library refuse, the plain text that was put together in out must not leave. */
-static void seal(void *state, void *key, const struct sw_aead_packet *packet, const uint8_t *head,
-                 size_t head_len, const uint8_t *body, size_t body_len, uint8_t *out, uint8_t *tag)
+/* Should the library refuse, the plain text must not leave. */
+static void seal(void *state, void *key, const struct sw_aead_packet *packet, uint8_t *text,
+                 size_t len, uint8_t *tag)
 {
     const struct roomy_nonce nonce = roomy(packet->nonce);
-    const size_t len = head_len + body_len;
 
     (void)state;
-    if (head_len > 0) memcpy(out, head, head_len);
-    if (body_len > 0) memcpy(out + head_len, body, body_len);
-    if (wc_AesGcmEncrypt(key, out, out, (word32)len, nonce.bytes, SW_AEAD_NONCE_LEN, tag,
+    if (wc_AesGcmEncrypt(key, text, text, (word32)len, nonce.bytes, SW_AEAD_NONCE_LEN, tag,
                          SW_AEAD_TAG_LEN, packet->aad, (word32)packet->aad_len) == 0)
         return;
-    if (len > 0) memset(out, 0, len);
+    if (len > 0) memset(text, 0, len);
     memset(tag, 0, SW_AEAD_TAG_LEN);
 }
 

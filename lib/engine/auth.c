@@ -119,10 +119,12 @@ static int verdict(struct sw_conn *conn, int answer)
     const struct sw_frame failure = {.kind = SW_FRAME_AUTH_FAILURE};
 
     conn->auth_pending = false;
-    if (answer < 0)
-        engine->counters.conn_rejected_access_denied++;
-    else
+    if (answer == 0) {
         answer = assign(conn);
+    } else {
+        answer = SW_EDENIED; /* whatever else the callback may say */
+        engine->counters.conn_rejected_access_denied++;
+    }
     if (answer == SW_ECLOSED) return answer;
     if (answer < 0) {
         sw_conn_send_frame(conn, &failure);

@@ -258,6 +258,7 @@ void sw_conn_watch_lane(struct sw_conn *conn)
 static void lane_ping_timer(struct sw_conn *conn)
 {
     if (conn->state != SW_STATE_ONLINE) return;
+    sw_keepalive_sent(&conn->keepalive, conn->engine->env.now);
     sw_conn_send_ping(conn);
     sw_conn_watch_lane(conn);
 }

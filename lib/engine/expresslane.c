@@ -7,7 +7,8 @@
  * traffic starts them: an idle tunnel stays silent.
  *
  * Invariants: the packet counter never repeats and never restarts; a lower exchange counter never
- * installs a key (R1); after a degradation the state never leaves Degraded.
+ * installs a key (R1); after a degradation the state never leaves Degraded. Two callbacks are
+ * called from here, and may close the connection: after that nothing is sent or reported.
  */
 
 #include "lib/engine/expresslane.h"
@@ -32,17 +33,22 @@ static void drop_key(struct sw_conn *conn, struct sw_lane_key *key)
     key->ready = NULL;
 }
 
-/* The all-zero key stays without a ready form. False: out of memory, and the slot empty. */
+/* Puts a key into a slot. The all-zero key stays without a ready form. False: out of memory, and
+ * the slot is as before. */
 static bool make_key(struct sw_conn *conn, struct sw_lane_key *key,
                      const uint8_t bytes[SW_EXPRESSLANE_KEY_LEN])
 {
     static const uint8_t zero[SW_EXPRESSLANE_KEY_LEN];
+    struct sw_aead_key *ready = NULL;
 
+    if (!sw_tls_equal(bytes, zero, sizeof zero)) {
+        ready = sw_aead_key_new(conn->engine->aead, bytes);
+        if (ready == NULL) return false;
+    }
     drop_key(conn, key);
+    key->ready = ready;
     memcpy(key->bytes, bytes, SW_EXPRESSLANE_KEY_LEN);
-    if (sw_tls_equal(bytes, zero, sizeof zero)) return true;
-    key->ready = sw_aead_key_new(conn->engine->aead, bytes);
-    return key->ready != NULL;
+    return true;
 }
 
 static void move_key(struct sw_conn *conn, struct sw_lane_key *to, struct sw_lane_key *from)
@@ -57,7 +63,7 @@ static void enter(struct sw_conn *conn, enum sw_expresslane_state state)
 {
     struct sw_expresslane *lane = &conn->lane;
 
-    if (lane->state == state) return;
+    if (lane->state == state || conn->state != SW_STATE_ONLINE) return;
     lane->state = state;
     if (state == SW_EXPRESSLANE_ACTIVE) lane->active_since = conn->engine->env.now;
     sw_conn_watch_lane(conn);
@@ -83,7 +89,7 @@ void sw_expresslane_publish(struct sw_conn *conn)
     const struct sw_engine_config *config = &conn->engine->config;
     struct sw_expresslane_keys keys = {.version = conn->lane.version};
 
-    if (config->callbacks->expresslane_keys == NULL) return;
+    if (config->callbacks->expresslane_keys == NULL || conn->state != SW_STATE_ONLINE) return;
     memcpy(keys.self, conn->lane.self.bytes, sizeof keys.self);
     memcpy(keys.peer, conn->lane.peer.bytes, sizeof keys.peer);
     config->callbacks->expresslane_keys(config->user, conn, &keys);
@@ -120,6 +126,7 @@ static void send_config(struct sw_conn *conn, const struct sw_frame_expresslane 
 {
     const struct sw_frame frame = {.kind = SW_FRAME_EXPRESSLANE_CONFIG, .expresslane = *config};
 
+    if (conn->state != SW_STATE_ONLINE) return;
     sw_conn_send_frame(conn, &frame);
     sw_tls_wipe(conn->engine->plain, 64);
 }
@@ -142,28 +149,44 @@ static bool rotation_due(const struct sw_conn *conn)
     sw_time now = conn->engine->env.now;
 
     if (lane->peer_gave_up || now < lane->not_before) return false;
-    if (!lane->offered) return true;
-    if (lane->self.sealed >= PACKETS_PER_KEY && !lane->staged) return true;
+    if (conn->timers[SW_TIMER_EXPRESSLANE] != SW_NEVER) return false; /* still being answered */
+    if (!lane->offered || lane->self.sealed >= PACKETS_PER_KEY) return true;
     return now - lane->offered_at > conn->engine->config.expresslane_rotation;
+}
+
+/* A key of our own for the next exchange. False: out of memory. */
+static bool stage_key(struct sw_conn *conn)
+{
+    const struct sw_engine_config *config = &conn->engine->config;
+    struct sw_expresslane *lane = &conn->lane;
+    uint8_t bytes[SW_EXPRESSLANE_KEY_LEN];
+
+    config->callbacks->random(config->user, bytes, sizeof bytes);
+    bool made = make_key(conn, &lane->next, bytes);
+    if (made) {
+        config->callbacks->random(config->user, (uint8_t *)&lane->next.salt,
+                                  sizeof lane->next.salt);
+        lane->offer = (struct sw_frame_expresslane){.enabled = true};
+        memcpy(lane->offer.key, bytes, sizeof bytes);
+        lane->staged = true;
+    }
+    sw_tls_wipe(bytes, sizeof bytes);
+    return made;
 }
 
 void sw_expresslane_rotate(struct sw_conn *conn)
 {
     struct sw_expresslane *lane = &conn->lane;
-    struct sw_engine *engine = conn->engine;
-    uint8_t bytes[SW_EXPRESSLANE_KEY_LEN];
 
-    if (!supported(lane) || lane->state == SW_EXPRESSLANE_DEGRADED || !rotation_due(conn)) return;
-    engine->config.callbacks->random(engine->config.user, bytes, sizeof bytes);
-    lane->offer.enabled = make_key(conn, &lane->next, bytes);
-    lane->offer.ack = false;
-    memcpy(lane->offer.key, bytes, sizeof bytes);
-    sw_tls_wipe(bytes, sizeof bytes);
-    engine->config.callbacks->random(engine->config.user, (uint8_t *)&lane->next.salt,
-                                     sizeof lane->next.salt);
-    lane->staged = true;
+    if (conn->state != SW_STATE_ONLINE || !supported(lane) ||
+        lane->state == SW_EXPRESSLANE_DEGRADED || !rotation_due(conn))
+        return;
+    if (!stage_key(conn)) { /* the keys in use go on */
+        lane->not_before = conn->engine->env.now + EXCHANGE_TIME;
+        return;
+    }
     lane->offered = true;
-    lane->offered_at = engine->env.now;
+    lane->offered_at = conn->engine->env.now;
     begin_exchange(conn);
 }
 
@@ -171,14 +194,16 @@ void sw_expresslane_rotate(struct sw_conn *conn)
 static void give_up(struct sw_conn *conn)
 {
     static const sw_time patience[] = {EXCHANGE_TIME, 30 * SW_SECOND, 2 * SW_MINUTE};
+    const unsigned last = sizeof patience / sizeof patience[0] - 1;
+    const struct sw_engine *engine = conn->engine;
     struct sw_expresslane *lane = &conn->lane;
-    unsigned n = lane->give_ups;
+    sw_time wait = patience[lane->give_ups < last ? lane->give_ups : last];
 
     conn->engine->counters.expresslane_exchange_failed++;
     if (lane->state == SW_EXPRESSLANE_DEGRADED) return;
-    lane->not_before = conn->engine->env.now + (n < sizeof patience / sizeof patience[0]
-                                                    ? patience[n]
-                                                    : conn->engine->config.expresslane_rotation);
+    if (lane->give_ups > last && engine->config.expresslane_rotation > wait)
+        wait = engine->config.expresslane_rotation;
+    lane->not_before = engine->env.now + wait;
     lane->give_ups++;
     lane->offered = false;
     enter(conn, SW_EXPRESSLANE_INACTIVE);
@@ -249,19 +274,38 @@ static void acknowledge(struct sw_conn *conn, const struct sw_frame_expresslane 
     send_config(conn, &ack); /* R11: without the key */
 }
 
-static void install_peer_key(struct sw_conn *conn, const struct sw_frame_expresslane *config)
+/* False: out of memory, and nothing has changed. */
+static bool install_peer_key(struct sw_conn *conn, const struct sw_frame_expresslane *config)
+{
+    struct sw_expresslane *lane = &conn->lane;
+    struct sw_lane_key fresh = {.ready = NULL};
+
+    if (!make_key(conn, &fresh, config->key)) return false;
+    move_key(conn, &lane->previous, &lane->peer);
+    lane->previous_until = SW_NEVER;
+    move_key(conn, &lane->peer, &fresh);
+    lane->peer_exchange = config->counter;
+    lane->peer_gave_up = false;
+    lane->not_before = 0; /* it is there and wants the lane: we may ask again */
+    sw_expresslane_publish(conn);
+    activate_if_complete(conn);
+    return true;
+}
+
+/* R2: it will not answer offers any more, unless it makes one itself. */
+static void peer_gives_up(struct sw_conn *conn, const struct sw_frame_expresslane *notice)
 {
     struct sw_expresslane *lane = &conn->lane;
 
-    move_key(conn, &lane->previous, &lane->peer);
-    lane->previous_until = SW_NEVER;
-    make_key(conn, &lane->peer, config->key);
-    lane->peer_gave_up = false;
-    sw_expresslane_publish(conn);
-    activate_if_complete(conn);
+    lane->peer_exchange = notice->counter;
+    lane->peer_gave_up = true;
+    lane->offered = false;
+    sw_conn_set_timer(conn, SW_TIMER_EXPRESSLANE, SW_NEVER);
+    enter(conn, SW_EXPRESSLANE_INACTIVE);
 }
 
-/* What an offer or a notice changes. False: it is an old one and not even acknowledged. */
+/* What an offer or a notice changes. False: it is not acknowledged: an old one, or one that we have
+ * no memory for and that will be repeated. */
 static bool apply(struct sw_conn *conn, const struct sw_frame_expresslane *config)
 {
     struct sw_expresslane *lane = &conn->lane;
@@ -272,13 +316,8 @@ static bool apply(struct sw_conn *conn, const struct sw_frame_expresslane *confi
             !config->enabled || sw_tls_equal(config->key, lane->peer.bytes, SW_EXPRESSLANE_KEY_LEN);
         return repeated && lane->peer_exchange != 0;
     }
-    lane->peer_exchange = config->counter;
-    if (config->enabled) {
-        install_peer_key(conn, config);
-    } else {
-        lane->peer_gave_up = true;
-        enter(conn, SW_EXPRESSLANE_INACTIVE);
-    }
+    if (config->enabled) return install_peer_key(conn, config);
+    peer_gives_up(conn, config);
     return true;
 }
 

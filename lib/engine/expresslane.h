@@ -19,6 +19,9 @@
 /** Counter, nonce, tag, length, flags: between the Lightway header and the ciphertext (§3). */
 #define SW_LANE_HEADER_LEN 40
 
+/** Where the text begins in a datagram. */
+#define SW_LANE_TEXT (SW_HEADER_LEN + SW_LANE_HEADER_LEN)
+
 /** Highest version we speak. */
 #define SW_LANE_VERSION 2
 
@@ -100,15 +103,14 @@ void sw_expresslane_publish(struct sw_conn *conn);
 /** Bytes of the datagram that carries a text of n bytes. */
 static inline size_t sw_lane_datagram_len(size_t n)
 {
-    return SW_HEADER_LEN + SW_LANE_HEADER_LEN + n;
+    return SW_LANE_TEXT + n;
 }
 
 /**
- * Seals head and body as one packet into out, which has room for sw_lane_datagram_len(head_len +
- * body_len) bytes. The lane must be ready.
+ * Makes a packet of the len bytes of text at datagram + SW_LANE_TEXT: seals them in place and
+ * writes what goes before them. The lane must be ready.
  */
-void sw_expresslane_seal(struct sw_conn *conn, const uint8_t *head, size_t head_len,
-                         const uint8_t *body, size_t body_len, uint8_t *out);
+void sw_expresslane_seal(struct sw_conn *conn, uint8_t *datagram, size_t len);
 
 /**
  * Opens the payload of a flagged datagram into out (size bytes). Bytes of the text, with *encoded

@@ -24,8 +24,7 @@ static size_t put_aad(uint8_t out[AAD_V2_LEN], uint8_t version, const struct sw_
     return version >= 2 ? AAD_V2_LEN : AAD_V1_LEN;
 }
 
-void sw_expresslane_seal(struct sw_conn *conn, const uint8_t *head, size_t head_len,
-                         const uint8_t *body, size_t body_len, uint8_t *out)
+void sw_expresslane_seal(struct sw_conn *conn, uint8_t *datagram, size_t len)
 {
     struct sw_expresslane *lane = &conn->lane;
     const struct sw_header header = {
@@ -33,16 +32,16 @@ void sw_expresslane_seal(struct sw_conn *conn, const uint8_t *head, size_t head_
         .expresslane = true,
         .session = sw_conn_outgoing_session(conn),
     };
-    uint8_t *p = out + SW_HEADER_LEN;
+    uint8_t *p = datagram + SW_HEADER_LEN;
     uint8_t *nonce = p + 8, *tag = p + 20;
     uint8_t aad[AAD_V2_LEN];
     uint64_t counter = ++lane->sent;
 
-    sw_header_encode(out, &header);
+    sw_header_encode(datagram, &header);
     sw_put_be64(p, counter);
     memcpy(nonce, &lane->self.salt, sizeof lane->self.salt);
     sw_put_be64(nonce + 4, counter);
-    sw_put_be16(p + 36, (uint16_t)(head_len + body_len));
+    sw_put_be16(p + 36, (uint16_t)len);
     sw_put_be16(p + 38, 0);
     const struct sw_aead_packet packet = {
         .nonce = nonce,
@@ -50,8 +49,7 @@ void sw_expresslane_seal(struct sw_conn *conn, const uint8_t *head, size_t head_
         .aad_len = put_aad(aad, lane->version, &header.session, counter, 0),
     };
     lane->self.sealed++;
-    sw_aead_seal(conn->engine->aead, lane->self.ready, &packet, head, head_len, body, body_len,
-                 p + SW_LANE_HEADER_LEN, tag);
+    sw_aead_seal(conn->engine->aead, lane->self.ready, &packet, datagram + SW_LANE_TEXT, len, tag);
 }
 
 /* What the 40 bytes say. */
@@ -74,19 +72,14 @@ static int parse(struct sw_span payload, struct lane_packet *out)
 }
 
 /* R9: the old key goes some time after the new one has opened its first packet. */
-static void age_previous(struct sw_conn *conn)
+static void drop_previous_if_over(struct sw_conn *conn)
 {
     struct sw_expresslane *lane = &conn->lane;
-    sw_time now = conn->engine->env.now;
 
-    if (lane->previous.ready == NULL) return;
-    if (lane->previous_until == SW_NEVER) {
-        lane->previous_until = now + SW_LANE_GRACE;
-    } else if (now >= lane->previous_until) {
-        sw_aead_key_free(conn->engine->aead, lane->previous.ready);
-        sw_tls_wipe(&lane->previous, sizeof lane->previous);
-        lane->previous.ready = NULL;
-    }
+    if (lane->previous.ready == NULL || conn->engine->env.now < lane->previous_until) return;
+    sw_aead_key_free(conn->engine->aead, lane->previous.ready);
+    sw_tls_wipe(&lane->previous, sizeof lane->previous);
+    lane->previous.ready = NULL;
 }
 
 static int decrypt(struct sw_conn *conn, const struct sw_header *header,
@@ -101,9 +94,11 @@ static int decrypt(struct sw_conn *conn, const struct sw_header *header,
     };
 
     if (lane->peer.ready == NULL) return SW_ENOKEY;
+    drop_previous_if_over(conn);
     if (sw_aead_open(conn->engine->aead, lane->peer.ready, &sealed, packet->text, packet->len,
                      packet->tag, out) == 0) {
-        age_previous(conn);
+        if (lane->previous_until == SW_NEVER)
+            lane->previous_until = conn->engine->env.now + SW_LANE_GRACE;
         return 0;
     }
     if (lane->previous.ready == NULL) return SW_EAUTH;

@@ -73,6 +73,11 @@ bool sw_keepalive_ask(struct sw_keepalive *k, sw_time now)
     return true;
 }
 
+void sw_keepalive_sent(struct sw_keepalive *k, sw_time now)
+{
+    if (k->state != SW_KEEPALIVE_INACTIVE) ping(k, now);
+}
+
 bool sw_keepalive_suspect(struct sw_keepalive *k, sw_time now)
 {
     if (k->suspicious || now < k->deaf_until) return false;

@@ -42,6 +42,9 @@ void sw_keepalive_reply(struct sw_keepalive *k, sw_time now);
  * now. */
 bool sw_keepalive_ask(struct sw_keepalive *k, sw_time now);
 
+/** A Ping leaves for a reason of its own: it counts, so that no second one follows on its heels. */
+void sw_keepalive_sent(struct sw_keepalive *k, sw_time now);
+
 /** An unauthenticated sign that the server forgot us: true if a Ping is to be sent now. */
 bool sw_keepalive_suspect(struct sw_keepalive *k, sw_time now);
 

@@ -47,6 +47,7 @@ static int on_pong(struct sw_conn *conn, const struct sw_frame *frame)
     if (conn->state != SW_STATE_ONLINE) return SW_ESTATE;
     if (frame->ping.id != 0) return 0;
     sw_expresslane_pong(conn, frame->ping.payload);
+    if (conn->state != SW_STATE_ONLINE) return 0; /* closed by a callback */
     if (conn->engine->config.role == SW_CLIENT)
         sw_keepalive_reply(&conn->keepalive, conn->engine->env.now);
     sw_conn_event(conn, SW_EVENT_KEEPALIVE_REPLY);

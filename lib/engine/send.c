@@ -71,6 +71,14 @@ static size_t piece_len(const struct pieces *pieces, unsigned i)
     return pieces->super ? sw_segment_len(&pieces->segmenter, i) : pieces->packet->len;
 }
 
+static void build_piece(const struct pieces *pieces, unsigned i, uint8_t *out)
+{
+    if (pieces->super)
+        sw_segment_build(&pieces->segmenter, i, out);
+    else
+        memcpy(out, pieces->packet->data, pieces->packet->len);
+}
+
 /* Appends piece i as a Data frame. The caller has seen to the room. */
 static void put_piece(const struct pieces *pieces, unsigned i, struct sw_writer *w)
 {
@@ -79,11 +87,7 @@ static void put_piece(const struct pieces *pieces, unsigned i, struct sw_writer 
 
     sw_writer_u8(w, SW_FRAME_DATA);
     sw_writer_be16(w, (uint16_t)len);
-    if (sw_writer_claim(w, len, &out) < 0) return;
-    if (pieces->super)
-        sw_segment_build(&pieces->segmenter, i, out);
-    else
-        memcpy(out, pieces->packet->data, len);
+    if (sw_writer_claim(w, len, &out) == 0) build_piece(pieces, i, out);
 }
 
 static void refuse_oversize(struct sw_conn *conn, const struct sw_inside_packet *packet)
@@ -166,26 +170,20 @@ static bool send_record(struct sw_conn *conn, const struct pieces *pieces, unsig
     return false;
 }
 
-/* Sealed from where the kernel put it into the batch: only the headers are built in between. */
-static void send_sealed(struct sw_conn *conn, const struct pieces *pieces, unsigned i, size_t len)
+/* Built where it will be sent from, and sealed there. */
+static bool send_sealed(struct sw_conn *conn, const struct pieces *pieces, unsigned i, size_t len)
 {
     struct sw_engine *engine = conn->engine;
-    const uint8_t *body = NULL;
-    size_t body_len = 0;
     uint8_t *out;
 
-    sw_batch_reserve(engine->config.batch, sw_lane_datagram_len(len),
-                     &out); /* there is room: sw_output_room() */
-    if (pieces->super) {
-        sw_segment_headers(&pieces->segmenter, i, engine->plain, &body, &body_len);
-        sw_expresslane_seal(conn, engine->plain, len - body_len, body, body_len, out);
-    } else {
-        sw_expresslane_seal(conn, pieces->packet->data, len, NULL, 0, out);
-    }
+    if (sw_batch_reserve(engine->config.batch, sw_lane_datagram_len(len), &out) < 0) return false;
+    build_piece(pieces, i, out + SW_LANE_TEXT);
+    sw_expresslane_seal(conn, out, len);
     sw_batch_commit(engine->config.batch, &conn->path, sw_lane_datagram_len(len), 0);
     engine->counters.udp_sent++;
     engine->counters.udp_sent_bytes += sw_lane_datagram_len(len);
     engine->counters.expresslane_sent++;
+    return true;
 }
 
 static int send_datagrams(struct sw_conn *conn, struct sw_inside_packet *packet,
@@ -198,11 +196,8 @@ static int send_datagrams(struct sw_conn *conn, struct sw_inside_packet *packet,
         size_t len = piece_len(pieces, i);
 
         if (sw_output_room(conn->engine, len + SW_LANE_HEADER_LEN) < 0) return SW_EAGAIN;
-        if (fast)
-            send_sealed(conn, pieces, i, len);
-        else if (!send_record(conn, pieces, i))
-            continue;
-        count_sent(conn, len);
+        if (fast ? send_sealed(conn, pieces, i, len) : send_record(conn, pieces, i))
+            count_sent(conn, len);
     }
     return 0;
 }

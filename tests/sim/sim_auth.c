@@ -150,6 +150,25 @@ static void test_a_verdict_may_come_later(void **state)
     }
 }
 
+static void test_any_answer_but_yes_is_a_no(void **state)
+{
+    static const int verdicts[] = {SW_EFULL, SW_EAGAIN, 1};
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct world world;
+
+        start(&world, 5, &(struct client_options){0});
+        struct node *server = &world.nodes[0], *client = &world.nodes[1];
+        server->verdict = verdicts[i];
+        assert_non_null(world_connect(client, server));
+        world_run(&world, SW_SECOND, NULL);
+        world_check(&world, client->close_error == SW_EUNAUTHORISED);
+        world_check(&world, server->close_error == SW_EDENIED && server->assigned == 0);
+        world_end(&world);
+    }
+}
+
 static void test_a_client_may_leave_before_the_verdict(void **state)
 {
     struct world world;
@@ -476,6 +495,7 @@ int main(void)
         cmocka_unit_test(test_a_token_lets_in),
         cmocka_unit_test(test_repetitions_cost_one_verification),
         cmocka_unit_test(test_a_verdict_may_come_later),
+        cmocka_unit_test(test_any_answer_but_yes_is_a_no),
         cmocka_unit_test(test_a_client_may_leave_before_the_verdict),
         cmocka_unit_test(test_no_more_than_four_different_requests_are_verified),
         cmocka_unit_test(test_wrong_credentials_in_a_session_end_it),

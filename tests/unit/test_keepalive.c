@@ -172,6 +172,25 @@ static void test_one_suspicion_a_second(void **state)
     assert_int_equal(asked, 10);
 }
 
+static void test_a_ping_for_another_reason_counts_as_one(void **state)
+{
+    struct sw_keepalive k = online(true);
+
+    (void)state;
+    sw_keepalive_sent(&k, START + 4 * SW_SECOND);
+    assert_int_equal(k.state, SW_KEEPALIVE_PENDING);
+    assert_true(k.timeout_at == START + 4 * SW_SECOND + TIMEOUT);
+    assert_int_equal(sw_keepalive_timer(&k, START + INTERVAL), SW_KEEPALIVE_NOTHING);
+    sw_keepalive_sent(&k, START + INTERVAL);
+    assert_true(k.timeout_at == START + 4 * SW_SECOND + TIMEOUT); /* since the first of them */
+    assert_true(sw_keepalive_deadline(&k) == START + 2 * INTERVAL);
+    assert_int_equal(sw_keepalive_timer(&k, START + 4 * SW_SECOND + TIMEOUT), SW_KEEPALIVE_GIVE_UP);
+
+    k = online(false); /* on demand: nobody asked */
+    sw_keepalive_sent(&k, START);
+    assert_true(sw_keepalive_deadline(&k) == SW_NEVER);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -186,6 +205,7 @@ int main(void)
         cmocka_unit_test(test_suspicion_never_lengthens_what_is_shorter),
         cmocka_unit_test(test_anything_authentic_ends_suspicion),
         cmocka_unit_test(test_one_suspicion_a_second),
+        cmocka_unit_test(test_a_ping_for_another_reason_counts_as_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
