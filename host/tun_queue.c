@@ -21,9 +21,10 @@
 
 static void set_length(struct sw_tun_queue *queue, unsigned length)
 {
-    if (queue->counters.length == length) return;
-    queue->counters.length = length;
-    queue->counters.changes++;
+    if (queue->length == length) return;
+    queue->length = length;
+    queue->changes++;
+    queue->is_short = length == SW_TUN_QUEUE_SUPER;
     if (sw_netlink_link_queue(queue->nl, queue->index, length) == 0) return;
     sw_log_warn("the queue of the TUN device stays as it is: %s", strerror(errno));
     sw_tun_queue_close(queue);
@@ -42,7 +43,8 @@ void sw_tun_queue_close(struct sw_tun_queue *queue)
 {
     sw_netlink_close(queue->nl);
     queue->nl = NULL;
-    queue->counters.length = 0;
+    queue->length = 0;
+    queue->is_short = 0;
 }
 
 void sw_tun_queue_look(struct sw_tun_queue *queue, const struct sw_tun_counters *counters,

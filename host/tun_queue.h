@@ -16,15 +16,12 @@
 #define SW_TUN_QUEUE_PACKETS 500 /**< while single packets come */
 #define SW_TUN_QUEUE_SUPER   64  /**< while superpackets come */
 
-struct sw_tun_queue_counters {
-    uint64_t length;  /**< as set last; 0: not ours to set */
-    uint64_t changes; /**< how often it was set */
-};
-
 struct sw_tun_queue {
     struct sw_netlink *nl; /**< NULL: the device's length is not ours to set */
     unsigned index;
-    struct sw_tun_queue_counters counters;
+    unsigned length;   /**< as set last */
+    uint64_t changes;  /**< how often it was set */
+    uint64_t is_short; /**< 1 while superpackets come; a gauge that can be summed */
     /* private */
     uint64_t reads, bytes; /* counters at the start of the window */
     sw_time window_end;
@@ -45,7 +42,7 @@ void sw_tun_queue_look(struct sw_tun_queue *queue, const struct sw_tun_counters 
 /** The queue is short: look again soon even if nothing is read. */
 static inline bool sw_tun_queue_short(const struct sw_tun_queue *queue)
 {
-    return queue->counters.length == SW_TUN_QUEUE_SUPER;
+    return queue->length == SW_TUN_QUEUE_SUPER;
 }
 
 #endif

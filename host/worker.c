@@ -357,7 +357,7 @@ int sw_worker_metrics(struct sw_worker *worker, struct sw_metrics *metrics)
         .udp = &worker->udp.counters,
         .udp_send = &worker->send_counters,
         .tun = &worker->tun.counters,
-        .tun_queue = &worker->tun_queue.counters,
+        .tun_queue = &worker->tun_queue,
         .tcp = sw_streams_counters(worker->streams),
         .past = &worker->past,
     };

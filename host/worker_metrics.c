@@ -183,10 +183,10 @@ static const struct sw_metric_def tun_drop_metrics[] = {
 };
 
 static const struct sw_metric_def tun_queue_metrics[] = {
-    SW_METRIC_NOW(struct sw_tun_queue_counters, length, "tun_queue_length",
-                  "Packets the kernel may queue for the TUN, as set last"),
-    SW_METRIC(struct sw_tun_queue_counters, changes, "tun_queue_changes",
+    SW_METRIC(struct sw_tun_queue, changes, "tun_queue_changes",
               "Times the length of the TUN's queue was set"),
+    SW_METRIC_NOW(struct sw_tun_queue, is_short, "tun_queue_short",
+                  "TUN queues that are short now because superpackets come"),
 };
 
 #define WRITER(field, name, sentence)                                                              \

@@ -14,7 +14,7 @@ struct sw_worker_sections {
     const struct sw_udp_counters *udp;
     const struct sw_udp_send_counters *udp_send;
     const struct sw_tun_counters *tun;
-    const struct sw_tun_queue_counters *tun_queue;
+    const struct sw_tun_queue *tun_queue;
     const struct sw_tcp_counters *tcp;
     const struct sw_engine_counters *past; /**< of engines that are gone */
 };

@@ -80,7 +80,7 @@ static void test_queue_is_long_for_single_packets(void **state)
         window(1000, 1350);
     assert_int_equal(real_length(), SW_TUN_QUEUE_PACKETS);
     assert_false(sw_tun_queue_short(&queue));
-    assert_int_equal(queue.counters.changes, 1);
+    assert_int_equal(queue.changes, 1);
 }
 
 static void test_superpackets_make_it_short_at_once_and_long_after_a_pause(void **state)
@@ -89,17 +89,19 @@ static void test_superpackets_make_it_short_at_once_and_long_after_a_pause(void 
     window(100, 60000);
     assert_int_equal(real_length(), SW_TUN_QUEUE_SUPER);
     assert_true(sw_tun_queue_short(&queue));
+    assert_int_equal(queue.is_short, 1);
     for (int i = 0; i < 20; i++)
         window(100, 60000);
-    assert_int_equal(queue.counters.changes, 2);
+    assert_int_equal(queue.changes, 2);
 
     for (int i = 0; i < 9; i++)
         window(1000, 100);
     assert_int_equal(real_length(), SW_TUN_QUEUE_SUPER); /* a pause may be a short one */
     window(1000, 100);
     assert_int_equal(real_length(), SW_TUN_QUEUE_PACKETS);
-    assert_int_equal(queue.counters.changes, 3);
-    assert_int_equal(queue.counters.length, SW_TUN_QUEUE_PACKETS);
+    assert_int_equal(queue.changes, 3);
+    assert_int_equal(queue.length, SW_TUN_QUEUE_PACKETS);
+    assert_int_equal(queue.is_short, 0);
 }
 
 static void test_pauses_of_a_bulk_flow_do_not_make_it_swing(void **state)
@@ -108,7 +110,7 @@ static void test_pauses_of_a_bulk_flow_do_not_make_it_swing(void **state)
     for (int i = 0; i < 100; i++)
         window(i % 8 == 0 ? 50 : 0, 50000);
     assert_int_equal(real_length(), SW_TUN_QUEUE_SUPER);
-    assert_int_equal(queue.counters.changes, 2);
+    assert_int_equal(queue.changes, 2);
 }
 
 static void test_the_average_of_a_window_counts(void **state)
@@ -154,8 +156,8 @@ static void test_device_of_somebody_else_is_left_alone(void **state)
         sw_tun_queue_open(&queue, &other);
         window(100, 60000);
         assert_int_equal(real_length(), 123);
-        assert_int_equal(queue.counters.length, 0);
-        assert_int_equal(queue.counters.changes, 0);
+        assert_int_equal(queue.length, 0);
+        assert_int_equal(queue.changes, 0);
     }
 }
 
@@ -165,7 +167,7 @@ static void test_device_that_goes_away_ends_the_watch(void **state)
     sw_tun_close(&tun);
     window(100, 60000);
     assert_null(queue.nl);
-    assert_int_equal(queue.counters.length, 0);
+    assert_int_equal(queue.length, 0);
     assert_false(sw_tun_queue_short(&queue));
     window(100, 60000);
 }
