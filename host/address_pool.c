@@ -5,15 +5,16 @@
  * address.
  *
  * The queue is shuffled once and then first in, first out: an address rests as long as possible
- * before somebody else gets it, so that late packets to its last owner find nobody. The owner array
- * is what the data path reads. Taking and giving are rare (login and logout) and locked; the array
- * of pointers is read without the lock by the one worker that owns the connections in it.
+ * before somebody else gets it, so that late packets to its last owner find nobody. Taking and
+ * giving are rare (login and logout) and locked. The array says which worker an address belongs to
+ * and is read by all of them, and by the kernel's steering program, without the lock.
  */
 
 #include "host/address_pool.h"
 
 #include <pthread.h>
 #include <slipway/error.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,8 +26,9 @@
 
 struct sw_address_pool {
     uint32_t network;
-    uint32_t count; /* addresses of the network, all of them */
-    void **owners;  /* by distance from network */
+    uint32_t count;          /* addresses of the network, all of them */
+    _Atomic uint8_t *owners; /* by distance from network */
+    _Atomic uint8_t *own;    /* the same while it has not been published elsewhere */
     pthread_mutex_t lock;
 
     /* Ring of free addresses as distances from network. */
@@ -67,9 +69,10 @@ struct sw_address_pool *sw_address_pool_new(uint32_t network, unsigned prefix,
     pthread_mutex_init(&pool->lock, NULL);
     pool->count = UINT32_C(1) << (32 - prefix);
     pool->network = network & ~(pool->count - 1);
-    pool->owners = calloc(pool->count, sizeof(void *));
+    pool->owners = pool->own = malloc(pool->count);
     pool->ring = malloc(pool->count * sizeof *pool->ring);
     if (pool->owners == NULL || pool->ring == NULL) goto no_memory;
+    memset((void *)pool->own, SW_NOBODY, pool->count);
 
     for (uint32_t i = 1; i < pool->count - 1; i++)
         if (!is_reserved(pool->network + i, reserved, n)) pool->ring[pool->capacity++] = i;
@@ -95,11 +98,29 @@ void sw_address_pool_free(struct sw_address_pool *pool)
     if (pool == NULL) return;
     pthread_mutex_destroy(&pool->lock);
     free(pool->ring);
-    free(pool->owners);
+    free((void *)pool->own);
     free(pool);
 }
 
-int sw_address_pool_take(struct sw_address_pool *pool, void *owner, uint32_t *ip)
+uint32_t sw_address_pool_network(const struct sw_address_pool *pool)
+{
+    return pool->network;
+}
+
+uint32_t sw_address_pool_span(const struct sw_address_pool *pool)
+{
+    return pool->count;
+}
+
+void sw_address_pool_publish(struct sw_address_pool *pool, uint8_t *table)
+{
+    memset(table, SW_NOBODY, pool->count);
+    pool->owners = (_Atomic uint8_t *)table;
+    free((void *)pool->own);
+    pool->own = NULL;
+}
+
+int sw_address_pool_take(struct sw_address_pool *pool, unsigned worker, uint32_t *ip)
 {
     int error = SW_ENOADDRESS;
     pthread_mutex_lock(&pool->lock);
@@ -107,7 +128,7 @@ int sw_address_pool_take(struct sw_address_pool *pool, void *owner, uint32_t *ip
         uint32_t index = pool->ring[pool->head];
         pool->head = (pool->head + 1) % pool->capacity;
         pool->free--;
-        pool->owners[index] = owner;
+        atomic_store_explicit(&pool->owners[index], (uint8_t)worker, memory_order_relaxed);
         *ip = pool->network + index;
         error = 0;
     }
@@ -120,8 +141,8 @@ int sw_address_pool_give(struct sw_address_pool *pool, uint32_t ip)
     uint32_t index = ip - pool->network;
     int error = SW_EINVAL;
     pthread_mutex_lock(&pool->lock);
-    if (index < pool->count && pool->owners[index] != NULL) {
-        pool->owners[index] = NULL;
+    if (sw_address_pool_owner(pool, ip) != SW_NOBODY) {
+        atomic_store_explicit(&pool->owners[index], SW_NOBODY, memory_order_relaxed);
         pool->ring[(pool->head + pool->free) % pool->capacity] = index;
         pool->free++;
         error = 0;
@@ -143,8 +164,9 @@ size_t sw_address_pool_size(const struct sw_address_pool *pool)
     return pool->capacity;
 }
 
-void *sw_address_pool_owner(const struct sw_address_pool *pool, uint32_t ip)
+unsigned sw_address_pool_owner(const struct sw_address_pool *pool, uint32_t ip)
 {
     uint32_t index = ip - pool->network;
-    return index < pool->count ? pool->owners[index] : NULL;
+    if (index >= pool->count) return SW_NOBODY;
+    return atomic_load_explicit(&pool->owners[index], memory_order_relaxed);
 }

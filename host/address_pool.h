@@ -8,6 +8,8 @@
 
 #include <slipway/types.h>
 
+#define SW_NOBODY UINT8_MAX /**< in place of a worker: the address is free, or not of the pool */
+
 struct sw_address_pool;
 
 /**
@@ -22,11 +24,21 @@ struct sw_address_pool *sw_address_pool_new(uint32_t network, unsigned prefix,
                                             size_t why_size);
 void sw_address_pool_free(struct sw_address_pool *pool);
 
+/** The pool's network address, and how many addresses the network has, usable or not. */
+uint32_t sw_address_pool_network(const struct sw_address_pool *pool);
+uint32_t sw_address_pool_span(const struct sw_address_pool *pool);
+
 /**
- * Hands out the address that has been free for longest and notes its owner, which is not NULL. 0,
- * or SW_ENOADDRESS. Any thread may call it.
+ * Whose each address is, one byte per address of the network, moves to table, which others may read
+ * while the pool writes it, and which must outlive the pool. Before the first address is taken.
  */
-int sw_address_pool_take(struct sw_address_pool *pool, void *owner, uint32_t *ip);
+void sw_address_pool_publish(struct sw_address_pool *pool, uint8_t *table);
+
+/**
+ * Hands out the address that has been free for longest to a worker (below SW_NOBODY). 0, or
+ * SW_ENOADDRESS. Any thread may call it.
+ */
+int sw_address_pool_take(struct sw_address_pool *pool, unsigned worker, uint32_t *ip);
 
 /** Gives an address back. SW_EINVAL if it was not taken: a mistake of the caller, no harm done. */
 int sw_address_pool_give(struct sw_address_pool *pool, uint32_t ip);
@@ -35,7 +47,10 @@ int sw_address_pool_give(struct sw_address_pool *pool, uint32_t ip);
 size_t sw_address_pool_used(struct sw_address_pool *pool);
 size_t sw_address_pool_size(const struct sw_address_pool *pool);
 
-/** The owner of an inside address, or NULL. One subtraction, one comparison, one load. */
-void *sw_address_pool_owner(const struct sw_address_pool *pool, uint32_t ip);
+/**
+ * The worker that has an inside address, or SW_NOBODY. Any thread may call it: one subtraction, one
+ * comparison, one load.
+ */
+unsigned sw_address_pool_owner(const struct sw_address_pool *pool, uint32_t ip);
 
 #endif

@@ -92,13 +92,33 @@ static json_int_t clamp(uint64_t value)
     return value > INT64_MAX ? INT64_MAX : (json_int_t)value;
 }
 
+static int add(json_t *sums, const char *name, uint64_t value)
+{
+    uint64_t sum = (uint64_t)json_integer_value(json_object_get(sums, name));
+    return json_object_set_new(sums, name, json_integer(clamp(sum + value)));
+}
+
 static int add_value(json_t *sums, const struct section *section, size_t i)
 {
     char name[FULL_NAME_MAX];
 
     full_name(&section->table[i], name);
-    uint64_t sum = (uint64_t)json_integer_value(json_object_get(sums, name));
-    return json_object_set_new(sums, name, json_integer(clamp(sum + value_of(section, i))));
+    return add(sums, name, value_of(section, i));
+}
+
+int sw_metrics_json_add(json_t *sums, const json_t *more)
+{
+    json_t *copy = json_copy((json_t *)(uintptr_t)more); /* iterating needs it mutable */
+    int rc = copy == NULL ? -1 : 0;
+    const char *name;
+    json_t *value;
+
+    json_object_foreach(copy, name, value)
+    {
+        if (rc == 0) rc = add(sums, name, (uint64_t)json_integer_value(value));
+    }
+    json_decref(copy);
+    return rc == 0 ? 0 : SW_ENOMEM;
 }
 
 /* The same object with its keys in order: jansson prints them as they were put in. */

@@ -77,6 +77,9 @@ void sw_metrics_remove(struct sw_metrics *metrics, const void *counters);
  */
 json_t *sw_metrics_json(const struct sw_metrics *metrics);
 
+/** Adds the values of another such object. 0 or SW_ENOMEM. */
+int sw_metrics_json_add(json_t *sums, const json_t *more);
+
 /** The summed value of one metric by its full name as in sw_metrics_json(); 0 if there is none. */
 uint64_t sw_metrics_get(const struct sw_metrics *metrics, const char *full_name);
 

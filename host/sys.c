@@ -9,6 +9,8 @@
 
 #include <stddef.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 static int kernel_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
@@ -30,6 +32,11 @@ static int kernel_ioctl(int fd, unsigned long request, void *argument)
     return ioctl(fd, request, argument);
 }
 
+static int kernel_bpf(int command, void *attributes, unsigned size)
+{
+    return (int)syscall(SYS_bpf, command, attributes, size);
+}
+
 const struct sw_sys sw_sys_kernel = {
     .readv = readv,
     .writev = writev,
@@ -40,4 +47,5 @@ const struct sw_sys sw_sys_kernel = {
     .accept4 = kernel_accept4,
     .ioctl = kernel_ioctl,
     .setsockopt = setsockopt,
+    .bpf = kernel_bpf,
 };

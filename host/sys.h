@@ -22,6 +22,7 @@ struct sw_sys {
     int (*accept4)(int fd, struct sockaddr *peer, socklen_t *len, int flags);
     int (*ioctl)(int fd, unsigned long request, void *argument);
     int (*setsockopt)(int fd, int level, int option, const void *value, socklen_t len);
+    int (*bpf)(int command, void *attributes, unsigned size);
 };
 
 /** The kernel. */

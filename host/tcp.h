@@ -9,6 +9,7 @@
 #include <slipway/engine.h>
 #include <uv.h>
 
+#include "host/reuseport.h"
 #include "host/sys.h"
 
 struct sw_tcp_counters {
@@ -60,9 +61,17 @@ struct sw_listener;
 /** fd is connected, non-blocking and now the callee's; path->local is the address it came to. */
 typedef void (*sw_listener_accepted)(void *user, int fd, const struct sw_path *path);
 
-/** Listens on address. 0, or a negative SW_E… with one sentence in why. */
-int sw_listener_open(uv_loop_t *loop, const struct sw_address *address, const struct sw_sys *sys,
-                     struct sw_tcp_counters *counters, sw_listener_accepted accepted, void *user,
+struct sw_listener_config {
+    struct sw_address address;
+    enum sw_reuseport place; /**< among the listeners of one address */
+    const struct sw_sys *sys;
+    struct sw_tcp_counters *counters;
+    sw_listener_accepted accepted;
+    void *user;
+};
+
+/** Listens on an address. 0, or a negative SW_E… with one sentence in why. */
+int sw_listener_open(uv_loop_t *loop, const struct sw_listener_config *config,
                      struct sw_listener **listener, char *why, size_t why_size);
 
 /** Memory is freed when the loop has run its closing callbacks. NULL is allowed. */

@@ -31,10 +31,7 @@ struct sw_listener {
     uv_timer_t pause;
     unsigned handles; /* still to be closed */
     int fd;
-    const struct sw_sys *sys;
-    struct sw_tcp_counters *counters;
-    sw_listener_accepted accepted;
-    void *user;
+    struct sw_listener_config config;
 };
 
 static void set_no_delay(int fd)
@@ -59,14 +56,14 @@ static void hand_over(struct sw_listener *listener, int fd, const struct sockadd
     memset(&path, 0, sizeof path);
     if (sw_address_from_sockaddr(&path.remote, (const struct sockaddr *)peer) < 0 ||
         getsockname(fd, (struct sockaddr *)&local, &len) < 0) {
-        listener->counters->accept_failed++;
+        listener->config.counters->accept_failed++;
         close(fd);
         return;
     }
     sw_address_from_sockaddr(&path.local, (struct sockaddr *)&local);
     set_no_delay(fd);
-    listener->counters->accepted++;
-    listener->accepted(listener->user, fd, &path);
+    listener->config.counters->accepted++;
+    listener->config.accepted(listener->config.user, fd, &path);
 }
 
 static void on_incoming(uv_poll_t *poll, int status, int events)
@@ -75,14 +72,14 @@ static void on_incoming(uv_poll_t *poll, int status, int events)
     for (int i = 0; i < ACCEPTS_PER_CALL; i++) {
         struct sockaddr_storage peer;
         socklen_t len = sizeof peer;
-        int fd = listener->sys->accept4(listener->fd, (struct sockaddr *)&peer, &len,
-                                        SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = listener->config.sys->accept4(listener->fd, (struct sockaddr *)&peer, &len,
+                                               SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             hand_over(listener, fd, &peer);
             continue;
         }
         if (errno == EAGAIN || errno == EWOULDBLOCK) return;
-        listener->counters->accept_failed++;
+        listener->config.counters->accept_failed++;
         sw_log_rate(SW_LOG_WARN, "accepting a connection: %s", strerror(errno));
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             uv_poll_stop(&listener->poll);
@@ -92,18 +89,28 @@ static void on_incoming(uv_poll_t *poll, int status, int events)
     }
 }
 
-static int open_socket(const struct sw_address *address, char *why, size_t why_size)
+static int bind_and_listen(int fd, const struct sw_listener_config *config)
 {
-    char text[SW_ADDRESS_TEXT];
     struct sockaddr_storage local;
+    const struct sw_address *address = &config->address;
+    socklen_t len = sw_address_to_sockaddr(address, sw_address_family(address), &local);
+    if (sw_reuseport_before_bind(fd, config->place, config->sys) < 0) return -1;
+    if (bind(fd, (struct sockaddr *)&local, len) < 0) return -1;
+    if (sw_reuseport_after_bind(fd, config->place, config->sys) < 0) return -1;
+    return listen(fd, BACKLOG);
+}
+
+static int open_socket(const struct sw_listener_config *config, char *why, size_t why_size)
+{
+    const struct sw_address *address = &config->address;
+    char text[SW_ADDRESS_TEXT];
     int on = 1, off = 0;
     int fd = socket(sw_address_family(address), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd >= 0) {
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
         if (address->family == 6 && sw_address_is_any(address))
             setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-        socklen_t len = sw_address_to_sockaddr(address, sw_address_family(address), &local);
-        if (bind(fd, (struct sockaddr *)&local, len) == 0 && listen(fd, BACKLOG) == 0) return fd;
+        if (bind_and_listen(fd, config) == 0) return fd;
     }
     snprintf(why, why_size, "TCP socket: listen on %s: %s", sw_address_text(address, text),
              strerror(errno));
@@ -111,11 +118,10 @@ static int open_socket(const struct sw_address *address, char *why, size_t why_s
     return -1;
 }
 
-int sw_listener_open(uv_loop_t *loop, const struct sw_address *address, const struct sw_sys *sys,
-                     struct sw_tcp_counters *counters, sw_listener_accepted accepted, void *user,
+int sw_listener_open(uv_loop_t *loop, const struct sw_listener_config *config,
                      struct sw_listener **listener, char *why, size_t why_size)
 {
-    int fd = open_socket(address, why, why_size);
+    int fd = open_socket(config, why, why_size);
     if (fd < 0) return SW_EINVAL;
     struct sw_listener *made = calloc(1, sizeof *made);
     if (made == NULL || uv_poll_init(loop, &made->poll, fd) < 0) {
@@ -128,10 +134,7 @@ int sw_listener_open(uv_loop_t *loop, const struct sw_address *address, const st
     made->poll.data = made->pause.data = made;
     made->handles = 2;
     made->fd = fd;
-    made->sys = sys;
-    made->counters = counters;
-    made->accepted = accepted;
-    made->user = user;
+    made->config = *config;
     uv_poll_start(&made->poll, UV_READABLE, on_incoming);
     *listener = made;
     return 0;

@@ -24,7 +24,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ethtool.h>
 #include <linux/if_tun.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <slipway/error.h>
 #include <stdio.h>
@@ -68,6 +70,23 @@ static int fail(struct sw_tun *tun, char *why, size_t why_size, const char *what
     return SW_EINVAL;
 }
 
+/*
+ * Whether a program has a queue of the device, which is what its carrier says. The kernel refuses a
+ * second program only where there is a single queue.
+ */
+static bool in_use(const struct sw_tun *tun)
+{
+    struct ethtool_value link = {.cmd = ETHTOOL_GLINK};
+    struct ifreq request;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    memset(&request, 0, sizeof request);
+    snprintf(request.ifr_name, sizeof request.ifr_name, "%s", tun->name);
+    request.ifr_data = (void *)&link;
+    bool known = fd >= 0 && tun->sys->ioctl(fd, SIOCETHTOOL, &request) == 0;
+    if (fd >= 0) close(fd);
+    return known && link.data != 0;
+}
+
 /* A device that exists has the number of queues it was made with; ours must ask for the same. */
 static int attach(struct sw_tun *tun, const struct sw_tun_config *config, bool framing)
 {
@@ -75,6 +94,10 @@ static int attach(struct sw_tun *tun, const struct sw_tun_config *config, bool f
     for (int attempt = 0;; attempt++) {
         struct ifreq request;
         memset(&request, 0, sizeof request);
+        if (tun->existed && tun->multi_queue && in_use(tun)) {
+            errno = EBUSY;
+            return -1;
+        }
         if (config->name != NULL)
             snprintf(request.ifr_name, sizeof request.ifr_name, "%s", config->name);
         request.ifr_flags = (short)(IFF_TUN | IFF_NO_PI | (framing ? IFF_VNET_HDR : 0) |
@@ -157,6 +180,13 @@ static int open_queue(struct sw_tun *tun, const struct sw_tun_config *config, bo
     return 1;
 }
 
+/* Like the mask, a steering program outlives its users on a persistent device. */
+static void forget_steering(struct sw_tun *tun)
+{
+    int none = -1;
+    if (tun->existed) tun->sys->ioctl(tun->fd, TUNSETSTEERINGEBPF, &none);
+}
+
 int sw_tun_open(struct sw_tun *tun, const struct sw_tun_config *config, const struct sw_sys *sys,
                 char *why, size_t why_size)
 {
@@ -173,6 +203,7 @@ int sw_tun_open(struct sw_tun *tun, const struct sw_tun_config *config, const st
     }
 
     int result = open_queue(tun, config, config->framing, &what);
+    if (result >= 0) forget_steering(tun);
     if (result > 0) {
         close(tun->fd);
         result = open_queue(tun, config, false, &what);
@@ -182,6 +213,34 @@ int sw_tun_open(struct sw_tun *tun, const struct sw_tun_config *config, const st
     tun->index = if_nametoindex(tun->name);
     if (tun->index == 0) return fail(tun, why, why_size, "index", errno);
     return 0;
+}
+
+int sw_tun_open_queue(struct sw_tun *queue, const struct sw_tun *first, char *why, size_t why_size)
+{
+    const char *what = "another descriptor";
+    *queue = *first;
+    memset(&queue->counters, 0, sizeof queue->counters);
+    if (!first->multi_queue) {
+        queue->write_only = true;
+        queue->fd = fcntl(first->fd, F_DUPFD_CLOEXEC, 0);
+        return queue->fd >= 0 ? 0 : fail(queue, why, why_size, what, errno);
+    }
+    const struct sw_tun_config config = {
+        .name = first->name,
+        .framing = first->framing,
+        .read_tcp = sw_tun_reads_tcp(first),
+        .read_udp = sw_tun_reads_udp(first),
+        .multi_queue = true,
+    };
+    queue->existed = false; /* for it is our own by now */
+    int result = open_queue(queue, &config, first->framing, &what);
+    queue->existed = first->existed;
+    if (result < 0) return fail(queue, why, why_size, what, errno);
+    if (queue->framing == first->framing && queue->mask == first->mask) return 0;
+    snprintf(why, why_size, "TUN device %s: another queue came up with other offloads",
+             first->name);
+    sw_tun_close(queue);
+    return SW_EINVAL;
 }
 
 void sw_tun_close(struct sw_tun *tun)

@@ -59,7 +59,8 @@ struct sw_tun {
     int mask_error;            /**< errno of the first mask it refused; 0: none */
     bool takes_tcp, takes_udp; /**< superpackets may be written; for the owner to find out */
     bool multi_queue;
-    unsigned mtu; /**< as sw_tun_refresh() last read it */
+    bool write_only; /**< another one reads for it: a device with a single queue */
+    unsigned mtu;    /**< as sw_tun_refresh() last read it */
     struct sw_tun_counters counters;
     const struct sw_sys *sys;
     /* private */
@@ -77,6 +78,12 @@ bool sw_tun_reads_udp(const struct sw_tun *tun);
 int sw_tun_open(struct sw_tun *tun, const struct sw_tun_config *config, const struct sw_sys *sys,
                 char *why, size_t why_size);
 void sw_tun_close(struct sw_tun *tun);
+
+/**
+ * One more queue of a device that is open, for another thread; of a device with a single queue one
+ * that only writes. It gets what first knows. 0, or a negative SW_E… with one sentence in why.
+ */
+int sw_tun_open_queue(struct sw_tun *queue, const struct sw_tun *first, char *why, size_t why_size);
 
 /** Reads MTU and limits from the kernel; warns about a lowered gso_max_size. -1 with errno. */
 int sw_tun_refresh(struct sw_tun *tun, struct sw_netlink *nl);

@@ -19,20 +19,46 @@
 #define QUIET_WINDOWS 10
 #define LONG_READ     8192 /* bytes: several packets in one */
 
+static unsigned wanted(const struct sw_tun_queue *queue)
+{
+    return atomic_load(queue->bulk) > 0 ? SW_TUN_QUEUE_SUPER : SW_TUN_QUEUE_PACKETS;
+}
+
+/* Another worker may set it at the same time, to what was right a moment ago; so whoever has set it
+ * looks once more. */
+static void set_device(struct sw_tun_queue *queue)
+{
+    unsigned length;
+    do {
+        length = wanted(queue);
+        if (sw_netlink_link_queue(queue->nl, queue->index, length) < 0) {
+            sw_log_warn("the queue of the TUN device stays as it is: %s", strerror(errno));
+            sw_tun_queue_close(queue);
+            return;
+        }
+    } while (length != wanted(queue));
+}
+
 static void set_length(struct sw_tun_queue *queue, unsigned length)
 {
-    if (queue->length == length) return;
+    unsigned before = queue->length;
+    if (before == length) return;
     queue->length = length;
     queue->changes++;
     queue->is_short = length == SW_TUN_QUEUE_SUPER;
-    if (sw_netlink_link_queue(queue->nl, queue->index, length) == 0) return;
-    sw_log_warn("the queue of the TUN device stays as it is: %s", strerror(errno));
-    sw_tun_queue_close(queue);
+    if (length == SW_TUN_QUEUE_SUPER) {
+        if (atomic_fetch_add(queue->bulk, 1) == 0) set_device(queue);
+    } else if (before == SW_TUN_QUEUE_SUPER) {
+        if (atomic_fetch_sub(queue->bulk, 1) == 1) set_device(queue);
+    } else {
+        set_device(queue);
+    }
 }
 
-void sw_tun_queue_open(struct sw_tun_queue *queue, const struct sw_tun *tun)
+void sw_tun_queue_open(struct sw_tun_queue *queue, const struct sw_tun *tun, _Atomic unsigned *bulk)
 {
-    memset(queue, 0, sizeof *queue);
+    memset((void *)queue, 0, sizeof *queue);
+    queue->bulk = bulk != NULL ? bulk : &queue->alone;
     if (tun->existed || !tun->framing) return;
     queue->nl = sw_netlink_open();
     queue->index = tun->index;
@@ -41,6 +67,7 @@ void sw_tun_queue_open(struct sw_tun_queue *queue, const struct sw_tun *tun)
 
 void sw_tun_queue_close(struct sw_tun_queue *queue)
 {
+    if (queue->length == SW_TUN_QUEUE_SUPER) atomic_fetch_sub(queue->bulk, 1);
     sw_netlink_close(queue->nl);
     queue->nl = NULL;
     queue->length = 0;

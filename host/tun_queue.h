@@ -6,9 +6,13 @@
  * Bounds the queue of a TUN device in time. The kernel counts it in packets: 500 single packets are
  * a millisecond or two, 500 superpackets are 32 MB, and a ping behind them waits. What is read
  * decides which of the two it is.
+ *
+ * The length is the device's. Where workers have a queue of it each, it is short while any of them
+ * reads superpackets.
  */
 
 #include <slipway/types.h>
+#include <stdatomic.h>
 
 #include "host/netlink.h"
 #include "host/tun.h"
@@ -19,10 +23,11 @@
 struct sw_tun_queue {
     struct sw_netlink *nl; /**< NULL: the device's length is not ours to set */
     unsigned index;
-    unsigned length;   /**< as set last */
-    uint64_t changes;  /**< how often it was set */
+    unsigned length;   /**< as this queue wants it */
+    uint64_t changes;  /**< how often that changed */
     uint64_t is_short; /**< 1 while superpackets come; a gauge that can be summed */
     /* private */
+    _Atomic unsigned *bulk, alone;
     uint64_t reads, bytes; /* counters at the start of the window */
     sw_time window_end;
     unsigned quiet; /* windows without superpackets */
@@ -30,9 +35,12 @@ struct sw_tun_queue {
 
 /**
  * Watches a device that we made; one that existed is left alone. Sets the length for single
- * packets. A failure costs latency only: it is logged, and the queue stays as it is.
+ * packets. A failure costs latency only: it is logged, and the queue stays as it is. bulk is shared
+ * by all queues of the device, says how many of them read superpackets, and starts at 0; NULL:
+ * there is but one.
  */
-void sw_tun_queue_open(struct sw_tun_queue *queue, const struct sw_tun *tun);
+void sw_tun_queue_open(struct sw_tun_queue *queue, const struct sw_tun *tun,
+                       _Atomic unsigned *bulk);
 void sw_tun_queue_close(struct sw_tun_queue *queue);
 
 /** Looks at what has been read by now; cheap, for every wake-up. */

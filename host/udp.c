@@ -72,7 +72,15 @@ static int fail(struct sw_udp *udp, char *why, size_t why_size, const char *what
     return error == ENOMEM || error == ENOBUFS ? SW_ENOMEM : SW_EINVAL;
 }
 
-static int bind_local(struct sw_udp *udp, char *why, size_t why_size)
+static int bind_in_place(struct sw_udp *udp, enum sw_reuseport place,
+                         const struct sockaddr_storage *address, socklen_t len)
+{
+    if (sw_reuseport_before_bind(udp->fd, place, udp->sys) < 0) return -1;
+    if (bind(udp->fd, (const struct sockaddr *)address, len) < 0) return -1;
+    return sw_reuseport_after_bind(udp->fd, place, udp->sys);
+}
+
+static int bind_local(struct sw_udp *udp, enum sw_reuseport place, char *why, size_t why_size)
 {
     char text[SW_ADDRESS_TEXT], what[SW_ADDRESS_TEXT + 16];
     struct sockaddr_storage address;
@@ -82,7 +90,7 @@ static int bind_local(struct sw_udp *udp, char *why, size_t why_size)
     if (udp->pktinfo && set_pktinfo(udp->fd, udp->family) < 0)
         return fail(udp, why, why_size, "IP_PKTINFO");
     socklen_t len = sw_address_to_sockaddr(&udp->local, udp->family, &address);
-    if (bind(udp->fd, (struct sockaddr *)&address, len) < 0) {
+    if (bind_in_place(udp, place, &address, len) < 0) {
         snprintf(what, sizeof what, "bind to %s", sw_address_text(&udp->local, text));
         return fail(udp, why, why_size, what);
     }
@@ -137,7 +145,7 @@ int sw_udp_open(struct sw_udp *udp, const struct sw_udp_config *config, const st
     if (config->never_df && set_never_df(udp->fd, udp->family) < 0)
         return fail(udp, why, why_size, "IP_MTU_DISCOVER");
     if (server) {
-        int error = bind_local(udp, why, why_size);
+        int error = bind_local(udp, config->place, why, why_size);
         if (error < 0) return error;
     }
     return config->remote.family != 0 ? connect_remote(udp, why, why_size) : 0;

@@ -8,6 +8,7 @@
 
 #include <slipway/types.h>
 
+#include "host/reuseport.h"
 #include "host/sys.h"
 
 #define SW_UDP_SLOTS     32    /**< most datagrams of one receive call without UDP_GRO */
@@ -23,6 +24,7 @@ struct sw_udp_config {
     uint32_t mark;            /**< SO_MARK; 0: none */
     bool never_df;            /**< IP_PMTUDISC_OMIT: no DF, ICMP "fragmentation needed" ignored */
     bool gro;                 /**< take runs of datagrams at once, if the kernel can (UDP_GRO) */
+    enum sw_reuseport place;  /**< among the sockets of one local address */
     unsigned slots;           /**< without gro: datagrams per receive call, 1..SW_UDP_SLOTS */
 };
 

@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "host/crew.h"
 #include "host/random.h"
 #include "host/worker_internal.h"
 #include "host/worker_metrics.h"
@@ -115,6 +116,9 @@ static void on_event(void *user, struct sw_conn *conn, const struct sw_event *ev
         return;
     }
     if (event->type == SW_EVENT_CLOSED) sw_worker_forget(worker, conn);
+    if (event->type == SW_EVENT_STATE && sw_conn_state(conn) == SW_STATE_LINK_UP &&
+        sw_conn_transport(conn) == SW_DATAGRAM)
+        sw_worker_mail_address_taken(worker, sw_conn_path(conn));
     worker->config.ops->event(worker->config.user, conn, event);
     if (event->type == SW_EVENT_CLOSED) drop_link(conn);
 }
@@ -137,6 +141,12 @@ static void on_release(void *user, struct sw_conn *conn, uint32_t inside_ip)
     worker->config.ops->release(worker->config.user, conn, inside_ip);
 }
 
+static void on_foreign(void *user, unsigned owner, const struct sw_path *path, const uint8_t *data,
+                       size_t len)
+{
+    sw_worker_mail_datagram(user, owner, path, data, len);
+}
+
 static const struct sw_callbacks callbacks = {
     .flush = on_flush,
     .inside = on_inside,
@@ -144,6 +154,7 @@ static const struct sw_callbacks callbacks = {
     .authorise = on_authorise,
     .assign = on_assign,
     .release = on_release,
+    .foreign = on_foreign,
     .random = sw_random_callback,
 };
 
@@ -174,6 +185,7 @@ struct sw_worker *sw_worker_new(const struct sw_worker_config *config)
     worker->udp.fd = -1;
     worker->tun.fd = -1;
     worker->timer_at = SW_NEVER;
+    worker->packet_from = -1;
     if (uv_loop_init(&worker->loop) < 0) {
         free(worker);
         return NULL;
@@ -181,7 +193,9 @@ struct sw_worker *sw_worker_new(const struct sw_worker_config *config)
     uv_prepare_init(&worker->loop, &worker->prepare);
     uv_timer_init(&worker->loop, &worker->timer);
     uv_timer_init(&worker->loop, &worker->tun_queue_timer);
-    worker->prepare.data = worker->timer.data = worker->tun_queue_timer.data = worker;
+    uv_async_init(&worker->loop, &worker->bell, sw_worker_on_bell);
+    worker->prepare.data = worker->timer.data = worker->tun_queue_timer.data = worker->bell.data =
+        worker;
     uv_prepare_start(&worker->prepare, before_sleep);
     worker->batch = sw_batch_new(BATCH_BYTES, BATCH_CHUNKS, config->max_segments);
     worker->streams = sw_streams_new(&worker->loop, config->sys, after_stream, worker);
@@ -217,14 +231,16 @@ static void close_poll(uv_poll_t *handle)
 int sw_worker_attach_tun(struct sw_worker *worker, const struct sw_tun *tun)
 {
     assert(!worker->tun_open);
+    const struct sw_worker_config *config = &worker->config;
     worker->tun = *tun;
-    worker->tun_poll = open_poll(worker, tun->fd);
     worker->writer = sw_inside_writer_new(&worker->tun);
-    if (worker->tun_poll == NULL || worker->writer == NULL ||
+    if (!tun->write_only) worker->tun_poll = open_poll(worker, tun->fd);
+    if (worker->writer == NULL || (worker->tun_poll == NULL && !tun->write_only) ||
         sw_worker_metrics_writer(worker->metrics, worker->writer) < 0)
         return SW_ENOMEM;
     worker->tun_open = true;
-    sw_tun_queue_open(&worker->tun_queue, &worker->tun);
+    sw_tun_queue_open(&worker->tun_queue, &worker->tun,
+                      config->crew != NULL ? &config->crew->bulk : NULL);
     sw_worker_watch_tun(worker);
     return 0;
 }
@@ -329,16 +345,16 @@ void sw_worker_free(struct sw_worker *worker)
     if (worker == NULL) return;
     sw_worker_stop_engine(worker);
     sw_worker_detach_udp(worker);
-    if (worker->tun_open) {
-        worker->tun_open = false;
-        close_poll(worker->tun_poll);
-    }
+    worker->tun_open = false;
+    if (worker->tun_poll != NULL) close_poll(worker->tun_poll);
+    worker->tun_poll = NULL;
     sw_inside_writer_free(worker->writer);
     sw_tun_queue_close(&worker->tun_queue);
     sw_tun_close(&worker->tun);
     uv_close((uv_handle_t *)&worker->prepare, NULL);
     uv_close((uv_handle_t *)&worker->timer, NULL);
     uv_close((uv_handle_t *)&worker->tun_queue_timer, NULL);
+    uv_close((uv_handle_t *)&worker->bell, NULL);
     while (uv_run(&worker->loop, UV_RUN_DEFAULT) != 0)
         continue;
     int busy = uv_loop_close(&worker->loop);

@@ -4,7 +4,8 @@
 
 /*
  * A worker: one loop with its UDP socket, TCP streams, TUN queue, engine, batch and counters.
- * Nothing in it is shared with another worker, and nothing is global.
+ * Nothing in it is shared with another worker, and nothing is global. Workers of one program
+ * (host/crew.h) write each other mail about what arrived at the wrong one.
  *
  * The worker moves packets and drives the clock; what a program decides (who is let in, which
  * connection an inside address belongs to, what a closed connection means) it asks through
@@ -35,14 +36,21 @@ struct sw_worker_ops {
     int (*assign)(void *user, struct sw_conn *conn, uint32_t *inside_ip);
     void (*release)(void *user, struct sw_conn *conn, uint32_t inside_ip);
 
-    /** Whose packets to this inside address (host byte order) are. NULL: nobody's. */
+    /** Whose packets to this inside address (host byte order) are. NULL: none of this worker's. */
     struct sw_conn *(*find)(void *user, uint32_t destination);
+
+    /** Whose they are then: the number of a worker, or one that is none. NULL on a client. */
+    unsigned (*owner)(void *user, uint32_t destination);
 
     /** The TUN cannot be read any more. */
     void (*tun_lost)(void *user);
 };
 
+struct sw_crew;
+
 struct sw_worker_config {
+    struct sw_crew *crew; /**< must outlive the worker; NULL: alone */
+    unsigned index;       /**< in the crew */
     const struct sw_worker_ops *ops;
     void *user;
     const struct sw_sys *sys;
@@ -56,10 +64,20 @@ struct sw_worker_counters {
     uint64_t not_ipv4;      /**< inside packets that are no IPv4 */
     uint64_t paused;        /**< how often reading of the TUN stopped for a full socket or queue */
     uint64_t held_dropped;  /**< inside packets that waited for a connection that closed */
-    uint64_t inside_discarded; /**< packets for the TUN while there is none */
+    uint64_t inside_discarded;            /**< packets for the TUN while there is none */
+    uint64_t mail_datagrams, mail_inside; /**< what was another worker's, and handed to it */
+    uint64_t mail_full;                   /**< mail dropped: the other is too far behind */
+    uint64_t mail_received;
 };
 
 struct sw_worker;
+
+/** Something to be done on a worker's thread; the caller's until run was called. */
+struct sw_worker_call {
+    void (*run)(void *user);
+    void *user;
+    struct sw_worker_call *next; /**< private */
+};
 
 /** Loop and buffers, without sockets yet. NULL: out of memory. */
 struct sw_worker *sw_worker_new(const struct sw_worker_config *config);
@@ -103,7 +121,10 @@ void sw_worker_attach_stream(struct sw_worker *worker, int fd, struct sw_conn *c
 /** Sends what the engine has produced, now. For calls of the engine from outside a wake-up. */
 void sw_worker_flush(struct sw_worker *worker);
 
-/** Runs until sw_worker_stop(). */
+/** Has the worker run the call between two wake-ups, soon. Any thread may call it. */
+void sw_worker_call(struct sw_worker *worker, struct sw_worker_call *call);
+
+/** Runs until sw_worker_stop(), which is for the thread of the worker only. */
 void sw_worker_run(struct sw_worker *worker);
 void sw_worker_stop(struct sw_worker *worker);
 

@@ -2,7 +2,12 @@
 #ifndef SW_HOST_WORKER_INTERNAL_H
 #define SW_HOST_WORKER_INTERNAL_H
 
-/* What the files of the worker share: worker.c (life), worker_path.c (packets). */
+/*
+ * What the files of the worker share: worker.c (life), worker_path.c (packets), worker_mail.c
+ * (other workers).
+ */
+
+#include <stdatomic.h>
 
 #include "host/inside_writer.h"
 #include "host/tun_queue.h"
@@ -11,12 +16,21 @@
 /** Room behind the longest packet, so that reading in vectors past its end stays in bounds. */
 #define SW_INSIDE_TAIL 64
 
+/** Datagrams, or segments of inside packets, that one wake-up handles in one direction. */
+#define SW_WORK_PER_WAKEUP 128
+
+#define SW_IPV4_DESTINATION 16
+
 struct sw_worker {
     struct sw_worker_config config;
     uv_loop_t loop;
     uv_prepare_t prepare;
     uv_timer_t timer;
-    sw_time timer_at; /* when the timer fires; SW_NEVER: not armed */
+    uv_async_t bell; /* mail or calls have come */
+    _Atomic(struct sw_worker_call *) calls;
+    uint64_t bells;     /* whose bell is to be rung */
+    unsigned mail_next; /* whose mail comes first */
+    sw_time timer_at;   /* when the timer fires; SW_NEVER: not armed */
     struct sw_worker_counters counters;
 
     struct sw_engine *engine;
@@ -44,6 +58,7 @@ struct sw_worker {
 
     /* The inside packet under way; held: it waits for room. */
     struct sw_inside_packet packet;
+    int packet_from; /* it is in the box of that worker's mail; -1: in inside */
     struct sw_conn *held;
     uint8_t inside[SW_TUN_PACKET_MAX + SW_INSIDE_TAIL];
 };
@@ -60,5 +75,21 @@ int sw_worker_send_batch(struct sw_worker *worker);
 
 /** Drops the held packet if it is for conn, which closes. */
 void sw_worker_forget(struct sw_worker *worker, struct sw_conn *conn);
+
+/** Where worker->packet goes. What it cost of the work of a wake-up; worker->held says if it waits.
+ */
+int sw_worker_send_inside(struct sw_worker *worker, sw_time now);
+
+/* worker_mail.c. False: the packet is nobody's. */
+bool sw_worker_mail_inside(struct sw_worker *worker, const struct sw_inside_packet *packet);
+void sw_worker_mail_datagram(struct sw_worker *worker, unsigned to, const struct sw_path *path,
+                             const uint8_t *data, size_t len);
+void sw_worker_mail_address_taken(struct sw_worker *worker, const struct sw_path *path);
+/** Mail has waited while the worker was paused. */
+void sw_worker_mail_again(struct sw_worker *worker);
+/** The held packet is done with; its place in the box is free, if that is where it was. */
+void sw_worker_mail_done(struct sw_worker *worker);
+void sw_worker_ring_bells(struct sw_worker *worker);
+void sw_worker_on_bell(uv_async_t *bell);
 
 #endif

@@ -261,6 +261,11 @@ static const struct sw_metric_def worker_metrics[] = {
     WORKER(paused, "tun_paused", "Times reading of the TUN stopped for a full socket or queue"),
     WORKER(held_dropped, "tun_held_dropped", "Inside packets whose connection closed meanwhile"),
     WORKER(inside_discarded, "tun_discarded", "Packets of peers that came before the TUN"),
+    WORKER(mail_datagrams, "worker_mail_datagrams", "Datagrams handed to the worker they are for"),
+    WORKER(mail_inside, "worker_mail_inside",
+           "Packets and superpackets of the TUN handed to the worker they are for"),
+    WORKER(mail_full, "worker_mail_full", "Mail to a worker dropped because it is too far behind"),
+    WORKER(mail_received, "worker_mail_received", "Mail of other workers taken"),
 };
 
 int sw_worker_metrics_add(struct sw_metrics *metrics, const struct sw_worker_sections *sections)

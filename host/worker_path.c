@@ -19,9 +19,6 @@
 #include "host/worker_internal.h"
 #include "lib/base/bytes.h"
 
-/* Datagrams, or segments of inside packets, that one wake-up handles in one direction. */
-#define WORK_PER_WAKEUP 128
-
 #define IPV4_HEADER_MIN 20
 
 /* How often an idle TUN's queue is looked at while it is short. */
@@ -59,31 +56,42 @@ static void pause_inside(struct sw_worker *worker)
     sw_worker_watch_tun(worker);
 }
 
-static void send_inside(struct sw_worker *worker, sw_time now)
+static void hand_over(struct sw_worker *worker, sw_time now)
 {
     struct sw_inside_packet *packet = &worker->packet;
     if (packet->len < IPV4_HEADER_MIN || packet->data[0] >> 4 != 4) {
         worker->counters.not_ipv4++;
         return;
     }
-    struct sw_conn *conn =
-        worker->config.ops->find(worker->config.user, sw_get_be32(packet->data + 16));
-    if (conn == NULL) {
+    struct sw_conn *conn = worker->config.ops->find(
+        worker->config.user, sw_get_be32(packet->data + SW_IPV4_DESTINATION));
+    if (conn != NULL) {
+        if (sw_conn_send(conn, packet, now) == SW_EAGAIN) worker->held = conn;
+    } else if (!sw_worker_mail_inside(worker, packet)) {
         worker->counters.no_connection++;
-        return;
     }
-    if (sw_conn_send(conn, packet, now) == SW_EAGAIN) worker->held = conn;
+}
+
+int sw_worker_send_inside(struct sw_worker *worker, sw_time now)
+{
+    int cost = weight(&worker->packet);
+    hand_over(worker, now);
+    if (!worker->config.batching) {
+        sw_streams_flush(worker->streams);
+        sw_worker_send_batch(worker);
+    }
+    return cost;
 }
 
 static void read_inside(struct sw_worker *worker)
 {
     sw_time now = sw_worker_now();
     struct sw_inside_packet *packet = &worker->packet;
-    for (int budget = WORK_PER_WAKEUP; budget > 0; budget -= weight(packet)) {
+    for (int budget = SW_WORK_PER_WAKEUP; budget > 0;) {
         ssize_t n = sw_tun_read(&worker->tun, worker->inside, SW_TUN_PACKET_MAX, &packet->vnet);
         if (n == 0) return;
         if (n == SW_EAGAIN) {
-            packet->len = 0;
+            budget--;
             continue;
         }
         if (n < 0) {
@@ -95,11 +103,7 @@ static void read_inside(struct sw_worker *worker)
         packet->data = worker->inside;
         packet->len = (size_t)n;
         packet->next = 0;
-        send_inside(worker, now);
-        if (!worker->config.batching) {
-            sw_streams_flush(worker->streams);
-            sw_worker_send_batch(worker);
-        }
+        budget -= sw_worker_send_inside(worker, now);
         if (worker->held != NULL || worker->blocked) return;
     }
 }
@@ -109,6 +113,7 @@ void sw_worker_forget(struct sw_worker *worker, struct sw_conn *conn)
     if (worker->held != conn) return;
     worker->held = NULL;
     worker->counters.held_dropped++;
+    sw_worker_mail_done(worker);
 }
 
 static void on_tun_queue_timer(uv_timer_t *timer)
@@ -138,7 +143,7 @@ static void on_tun(uv_poll_t *poll, int status, int events)
 
 void sw_worker_watch_tun(struct sw_worker *worker)
 {
-    if (!worker->tun_open) return;
+    if (worker->tun_poll == NULL) return;
     if (worker->paused || worker->tun_lost)
         uv_poll_stop(worker->tun_poll);
     else
@@ -151,7 +156,10 @@ static bool send_held(struct sw_worker *worker)
     struct sw_conn *conn = worker->held;
     if (conn == NULL) return true;
     worker->held = NULL;
-    if (sw_conn_send(conn, &worker->packet, sw_worker_now()) == SW_EAGAIN) worker->held = conn;
+    if (sw_conn_send(conn, &worker->packet, sw_worker_now()) == SW_EAGAIN)
+        worker->held = conn;
+    else
+        sw_worker_mail_done(worker);
     sw_streams_flush(worker->streams);
     sw_worker_send_batch(worker);
     return worker->held == NULL && !worker->blocked;
@@ -167,7 +175,9 @@ void sw_worker_finish_wakeup(struct sw_worker *worker)
     } else if (!worker->blocked && send_held(worker)) {
         worker->paused = false;
         sw_worker_watch_tun(worker);
+        sw_worker_mail_again(worker);
     }
+    sw_worker_ring_bells(worker);
 }
 
 /* --- outside to inside -------------------------------------------------------------------------*/
@@ -183,7 +193,7 @@ static void read_outside(struct sw_worker *worker)
     bool drained = false;
     unsigned done = 0;
     worker->now = sw_worker_now();
-    while (!drained && done < WORK_PER_WAKEUP && worker->udp_open)
+    while (!drained && done < SW_WORK_PER_WAKEUP && worker->udp_open)
         done += sw_udp_receive(&worker->udp, take_datagram, worker, &drained);
 }
 

@@ -20,7 +20,8 @@
 #include "host/log.h"
 #include "server/server_internal.h"
 
-/* Passwords being checked at once; each holds a few hundred bytes and some time of a thread. */
+/* Passwords being checked at once, by all workers; each holds a few hundred bytes and some time of
+ * a thread. */
 #define CHECKS_MAX 1024
 
 #define METHOD_USER_PASSWORD 1
@@ -31,14 +32,14 @@ struct sw_client *sw_client_of(const struct sw_conn *conn)
     return link != NULL ? link->program : NULL;
 }
 
-static struct sw_client *make_client(struct sw_server *server, struct sw_conn *conn)
+static struct sw_client *make_client(struct sw_server_worker *worker, struct sw_conn *conn)
 {
     struct sw_client *client = sw_client_of(conn);
     if (client != NULL) return client;
     struct sw_link *link = sw_link_of(conn);
     client = link != NULL ? calloc(1, sizeof *client) : NULL;
     if (client == NULL) return NULL;
-    client->server = server;
+    client->worker = worker;
     client->conn = conn;
     client->data_at = sw_worker_now();
     link->program = client;
@@ -64,18 +65,19 @@ static void log_refusal(const struct sw_conn *conn, const char *user, const char
 static void on_verdict(void *data, bool granted)
 {
     struct sw_client *client = data;
-    struct sw_server *server = client->server;
+    struct sw_server_worker *worker = client->worker;
     client->check = NULL;
-    server->checks--;
+    worker->checks--;
     if (!granted) log_refusal(client->conn, user_of(client), "wrong user or password");
     sw_conn_authorised(client->conn, granted ? 0 : SW_EDENIED, sw_worker_now());
-    sw_worker_flush(server->worker);
+    sw_worker_flush(worker->worker);
 }
 
 static int authorise(void *user, struct sw_conn *conn, const struct sw_credentials *credentials)
 {
-    struct sw_server *server = user;
-    struct sw_client *client = make_client(server, conn);
+    struct sw_server_worker *worker = user;
+    const struct sw_server *server = worker->server;
+    struct sw_client *client = make_client(worker, conn);
     if (client == NULL) return SW_EDENIED;
     if (credentials->method != METHOD_USER_PASSWORD || server->users == NULL) {
         log_refusal(conn, "", "this way to log in is not available");
@@ -83,37 +85,50 @@ static int authorise(void *user, struct sw_conn *conn, const struct sw_credentia
     }
     free(client->user);
     client->user = strndup(credentials->user, credentials->user_len);
-    if (server->checks == CHECKS_MAX) {
+    if (worker->checks == CHECKS_MAX / server->crew.count) {
         log_refusal(conn, user_of(client), "too many logins at once");
         return SW_EDENIED;
     }
     client->check = sw_users_check_start(
-        sw_worker_loop(server->worker), server->users, credentials->user, credentials->user_len,
+        sw_worker_loop(worker->worker), server->users, credentials->user, credentials->user_len,
         credentials->password, credentials->password_len, on_verdict, client);
     if (client->check == NULL) return SW_EDENIED;
-    server->checks++;
+    worker->checks++;
     return SW_EPENDING;
 }
 
 static int assign(void *user, struct sw_conn *conn, uint32_t *inside_ip)
 {
-    struct sw_server *server = user;
-    int error = sw_address_pool_take(server->pool, conn, inside_ip);
-    if (error < 0) log_refusal(conn, user_of(sw_client_of(conn)), "no inside address is free");
+    struct sw_server_worker *worker = user;
+    const struct sw_server *server = worker->server;
+    int error = sw_address_pool_take(server->pool, worker->index, inside_ip);
+    if (error < 0)
+        log_refusal(conn, user_of(sw_client_of(conn)), "no inside address is free");
+    else
+        worker->conns[*inside_ip - server->network] = conn;
     return error;
 }
 
 static void release(void *user, struct sw_conn *conn, uint32_t inside_ip)
 {
-    struct sw_server *server = user;
+    struct sw_server_worker *worker = user;
+    const struct sw_server *server = worker->server;
+    worker->conns[inside_ip - server->network] = NULL;
     if (sw_address_pool_give(server->pool, inside_ip) < 0)
         sw_log_warn("an inside address was released that nobody had");
 }
 
 static struct sw_conn *find(void *user, uint32_t destination)
 {
-    struct sw_server *server = user;
-    return sw_address_pool_owner(server->pool, destination);
+    const struct sw_server_worker *worker = user;
+    uint32_t index = destination - worker->server->network;
+    return index < worker->server->span ? worker->conns[index] : NULL;
+}
+
+static unsigned owner(void *user, uint32_t destination)
+{
+    const struct sw_server_worker *worker = user;
+    return sw_address_pool_owner(worker->server->pool, destination);
 }
 
 /* --- events ------------------------------------------------------------------------------------*/
@@ -160,7 +175,7 @@ static void forget_client(struct sw_client *client)
 {
     if (client->check != NULL) {
         sw_users_check_abandon(client->check);
-        client->server->checks--;
+        client->worker->checks--;
     }
     free(client->user);
     free(client);
@@ -192,10 +207,11 @@ static void on_event(void *user, struct sw_conn *conn, const struct sw_event *ev
 
 static void tun_lost(void *user)
 {
-    struct sw_server *server = user;
-    sw_log_error("the TUN device %s is gone", sw_worker_tun(server->worker)->name);
-    server->failed = true;
-    sw_worker_stop(server->worker);
+    struct sw_server_worker *worker = user;
+    struct sw_server *server = worker->server;
+    if (atomic_exchange(&server->failed, true)) return; /* another worker has said so */
+    sw_log_error("the TUN device %s is gone", sw_worker_tun(worker->worker)->name);
+    uv_async_send(&server->lost);
 }
 
 const struct sw_worker_ops sw_server_ops = {
@@ -204,5 +220,6 @@ const struct sw_worker_ops sw_server_ops = {
     .assign = assign,
     .release = release,
     .find = find,
+    .owner = owner,
     .tun_lost = tun_lost,
 };

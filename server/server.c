@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
 /*
- * The server's life: everything is opened in one order, each step naming what went wrong, the loop
- * runs until a signal comes, and everything is undone in the reverse order. The engine is stopped
- * last among the things that talk: it says goodbye to every client through sockets that are still
- * open.
+ * The server's life: everything is opened in one order, each step naming what went wrong, the
+ * workers run on their threads and the main thread's loop until a signal comes, and everything is
+ * undone in the reverse order. Each worker stops its engine as the last thing its thread does: it
+ * says goodbye to every client through a socket that is still open.
  */
 
 #define SW_LOG_TARGET "server"
@@ -18,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "host/address.h"
 #include "host/log.h"
@@ -37,7 +36,10 @@ static int open_pool(struct sw_server *server, char *why, size_t why_size)
     server->pool =
         sw_address_pool_new(ntohl(config->ip_pool.address.s_addr), config->ip_pool.prefix, reserved,
                             sizeof reserved / sizeof reserved[0], sw_random_below, why, why_size);
-    return server->pool != NULL ? 0 : SW_EINVAL;
+    if (server->pool == NULL) return SW_EINVAL;
+    server->network = sw_address_pool_network(server->pool);
+    server->span = sw_address_pool_span(server->pool);
+    return 0;
 }
 
 static int read_pem(const char *path, struct sw_pem *pem, char **text, char *why, size_t why_size)
@@ -92,7 +94,8 @@ static int open_tun(struct sw_server *server, struct sw_tun *tun, char *why, siz
         sw_offload_leave_out(offloads, SW_OFFLOAD_UDP_SEGMENT, "mode is tcp");
         sw_offload_leave_out(offloads, SW_OFFLOAD_UDP_GRO, "mode is tcp");
     }
-    int error = sw_server_open_tun(config, offloads, tun, why, why_size);
+    int error = sw_server_open_tun(config, sw_server_count_workers(config) > 1, offloads, tun, why,
+                                   why_size);
     if (error < 0) return error;
     sw_offload_probe_udp(offloads, &sw_sys_kernel);
     error = sw_offload_judge(offloads, why, why_size);
@@ -100,102 +103,14 @@ static int open_tun(struct sw_server *server, struct sw_tun *tun, char *why, siz
     return error;
 }
 
-static int open_worker(struct sw_server *server, char *why, size_t why_size)
-{
-    const struct sw_worker_config config = {
-        .ops = &sw_server_ops,
-        .user = server,
-        .sys = &sw_sys_kernel,
-        .max_segments = server->offloads.max_segments,
-        .batching = server->offloads.allowed || server->config->enable_batch_send,
-    };
-    server->worker = sw_worker_new(&config);
-    server->metrics = sw_metrics_new();
-    if (server->worker == NULL || server->metrics == NULL ||
-        sw_worker_metrics(server->worker, server->metrics) < 0 ||
-        sw_server_report_init(server) < 0) {
-        snprintf(why, why_size, "out of memory");
-        return SW_ENOMEM;
-    }
-    return 0;
-}
-
-static int open_engine(struct sw_server *server, unsigned mtu, char *why, size_t why_size)
-{
-    const struct sw_server_config *config = server->config;
-    bool datagram = config->mode == SW_DATAGRAM;
-    const struct sw_engine_config engine = {
-        .role = SW_SERVER,
-        .datagram = datagram ? server->tls : NULL,
-        .stream = datagram ? NULL : server->tls,
-        .inside_mtu = (uint16_t)(mtu <= UINT16_MAX ? mtu : UINT16_MAX),
-        .client_ip = ntohl(config->lightway_client_ip.s_addr),
-        .server_ip = ntohl(config->lightway_server_ip.s_addr),
-        .dns_ip = ntohl(config->lightway_dns_ip.s_addr),
-        .expresslane = config->enable_expresslane,
-        .expresslane_rotation = config->expresslane_keys_rotation_interval,
-    };
-    int error = sw_worker_start_engine(server->worker, &engine);
-    if (error < 0) snprintf(why, why_size, "protocol engine: %s", sw_strerror(error));
-    return error;
-}
-
-static int open_udp(struct sw_server *server, char *why, size_t why_size)
-{
-    bool batching = server->offloads.allowed || server->config->enable_batch_receive;
-    const struct sw_udp_config config = {
-        .local = server->address,
-        .send_buffer = server->config->udp_buffer_size,
-        .receive_buffer = server->config->udp_buffer_size,
-        .never_df = true,
-        .gro = sw_offload_is_on(&server->offloads, SW_OFFLOAD_UDP_GRO),
-        .slots = batching ? SW_UDP_SLOTS : 1,
-    };
-    struct sw_udp udp;
-    int error = sw_udp_open(&udp, &config, &sw_sys_kernel, why, why_size);
-    if (error < 0) return error;
-    error = sw_worker_attach_udp(server->worker, &udp);
-    if (error < 0) {
-        sw_udp_close(&udp);
-        snprintf(why, why_size, "UDP socket: %s", sw_strerror(error));
-    }
-    return error;
-}
-
-static void on_accepted(void *user, int fd, const struct sw_path *path)
-{
-    struct sw_server *server = user;
-    int error;
-    struct sw_conn *conn =
-        sw_accept_stream(sw_worker_engine(server->worker), path, sw_worker_now(), &error);
-    if (conn == NULL) {
-        sw_log_rate(SW_LOG_WARN, "a TCP connection is refused: %s", sw_strerror(error));
-        close(fd);
-        return;
-    }
-    sw_worker_attach_stream(server->worker, fd, conn);
-    sw_worker_flush(server->worker);
-}
-
-static int open_socket(struct sw_server *server, char *why, size_t why_size)
-{
-    sw_address_from_sockaddr(&server->address,
-                             (const struct sockaddr *)&server->config->bind_address);
-    if (server->config->mode == SW_DATAGRAM) return open_udp(server, why, why_size);
-    return sw_listener_open(sw_worker_loop(server->worker), &server->address, &sw_sys_kernel,
-                            sw_streams_counters(sw_worker_streams(server->worker)), on_accepted,
-                            server, &server->listener, why, why_size);
-}
-
 static int open_control(struct sw_server *server, char *why, size_t why_size)
 {
     struct sw_control_ops ops = sw_server_control;
     ops.user = server;
-    char *path =
-        sw_control_path(server->config->control_socket, sw_worker_tun(server->worker)->name);
+    char *path = sw_control_path(server->config->control_socket,
+                                 sw_worker_tun(server->crew.workers[0])->name);
     if (path == NULL) return 0;
-    int error = sw_control_open(sw_worker_loop(server->worker), path, &ops, &server->control, why,
-                                why_size);
+    int error = sw_control_open(&server->loop, path, &ops, &server->control, why, why_size);
     free(path);
     if (error < 0 && !server->config->control_socket_explicit) {
         sw_log_warn("no control socket: %s", why);
@@ -212,7 +127,7 @@ static void on_signal(void *user, int number)
         return;
     }
     sw_log_info("%s: saying goodbye to every client", number == SIGINT ? "SIGINT" : "SIGTERM");
-    sw_worker_stop(server->worker);
+    uv_stop(&server->loop);
 }
 
 static void on_statistics(uv_timer_t *timer)
@@ -220,43 +135,54 @@ static void on_statistics(uv_timer_t *timer)
     sw_server_log_statistics(timer->data);
 }
 
+static void on_lost(uv_async_t *lost)
+{
+    struct sw_server *server = lost->data;
+    uv_stop(&server->loop);
+}
+
 static void start_watching(struct sw_server *server)
 {
-    uv_loop_t *loop = sw_worker_loop(server->worker);
+    sw_signals_watch(&server->signals, &server->loop, on_signal, server);
     uint64_t interval = server->config->statistics_reporting_interval / SW_MILLISECOND;
-    sw_signals_watch(&server->signals, loop, on_signal, server);
-    uv_timer_init(loop, &server->statistics);
-    server->statistics.data = server;
     if (interval > 0) uv_timer_start(&server->statistics, on_statistics, interval, interval);
 }
 
-static void stop_watching(struct sw_server *server)
+static int open_loop(struct sw_server *server)
 {
-    sw_signals_close(&server->signals);
-    uv_close((uv_handle_t *)&server->statistics, NULL);
+    if (uv_loop_init(&server->loop) < 0) return SW_ENOMEM;
+    server->loop_open = true;
+    uv_timer_init(&server->loop, &server->statistics);
+    uv_async_init(&server->loop, &server->lost, on_lost);
+    server->statistics.data = server->lost.data = server;
+    return 0;
 }
 
-/* Opens everything. The TUN is the worker's from the moment it is attached. */
+static void close_loop(struct sw_server *server)
+{
+    if (!server->loop_open) return;
+    uv_close((uv_handle_t *)&server->statistics, NULL);
+    uv_close((uv_handle_t *)&server->lost, NULL);
+    while (uv_run(&server->loop, UV_RUN_DEFAULT) != 0)
+        continue;
+    uv_loop_close(&server->loop);
+}
+
+/* Opens everything; the TUN is the workers' from then on. */
 static int start(struct sw_server *server, char *why, size_t why_size)
 {
     const struct sw_server_config *config = server->config;
     struct sw_tun tun;
+    int error = open_loop(server);
+    if (error < 0) return error;
     if (config->user_db != NULL) {
         server->users = sw_users_load(config->user_db, why, why_size);
         if (server->users == NULL) return SW_EINVAL;
     }
-    int error = open_pool(server, why, why_size);
+    error = open_pool(server, why, why_size);
     if (error == 0) error = open_tls(server, why, why_size);
     if (error == 0) error = open_tun(server, &tun, why, why_size);
-    if (error < 0) return error;
-    error = open_worker(server, why, why_size);
-    if (error == 0) error = sw_worker_attach_tun(server->worker, &tun);
-    if (error < 0) {
-        sw_tun_close(&tun);
-        return error;
-    }
-    error = open_engine(server, tun.mtu, why, why_size);
-    if (error == 0) error = open_socket(server, why, why_size);
+    if (error == 0) error = sw_server_open_workers(server, &tun, why, why_size);
     if (error == 0) error = open_control(server, why, why_size);
     return error;
 }
@@ -264,7 +190,7 @@ static int start(struct sw_server *server, char *why, size_t why_size)
 static void log_start(const struct sw_server *server)
 {
     char text[SW_ADDRESS_TEXT], offload[128];
-    const struct sw_tun *tun = sw_worker_tun(server->worker);
+    const struct sw_tun *tun = sw_worker_tun(server->crew.workers[0]);
     sw_log_event(
         SW_LOG_INFO,
         SW_LOG_FIELDS(
@@ -273,30 +199,55 @@ static void log_start(const struct sw_server *server)
             {"address", .text = sw_address_text(&server->address, text)},
             {"tun", .text = tun->name}, {"mtu", .number = tun->mtu},
             {"offload", .text = sw_offload_summary(&server->offloads, offload, sizeof offload)},
-            {"addresses", .number = sw_address_pool_size(server->pool)}),
+            {"addresses", .number = sw_address_pool_size(server->pool)},
+            {"workers", .number = server->crew.count}),
         "Server started");
+    sw_server_log_steering(server);
+}
+
+static void run(struct sw_server *server)
+{
+    log_start(server);
+    if (sw_crew_start(&server->crew) == 0) {
+        start_watching(server);
+        uv_run(&server->loop, UV_RUN_DEFAULT);
+        sw_signals_close(&server->signals);
+    } else {
+        sw_log_error("no thread for a worker: out of memory");
+        server->failed = true;
+    }
+    sw_crew_stop(&server->crew);
+}
+
+static int serve(struct sw_server *server)
+{
+    char why[512] = "out of memory";
+    if (start(server, why, sizeof why) < 0) {
+        fprintf(stderr, "slipway-server: %s\n", why);
+        server->failed = true;
+    } else {
+        run(server);
+    }
+    sw_control_close(server->control);
+    close_loop(server);
+    sw_server_close_workers(server);
+    sw_users_free(server->users);
+    sw_tls_context_free(server->tls);
+    sw_address_pool_free(server->pool);
+    sw_tun_steering_close(&server->steering);
+    return server->failed ? 1 : 0;
 }
 
 int sw_server_run(const struct sw_server_config *config)
 {
-    char why[512] = "out of memory";
-    struct sw_server server = {.config = config, .started = sw_worker_now()};
-
-    if (start(&server, why, sizeof why) < 0) {
-        fprintf(stderr, "slipway-server: %s\n", why);
-        server.failed = true;
-    } else {
-        start_watching(&server);
-        log_start(&server);
-        sw_worker_run(server.worker);
-        stop_watching(&server);
+    struct sw_server *server = calloc(1, sizeof *server);
+    if (server == NULL) {
+        fprintf(stderr, "slipway-server: out of memory\n");
+        return 1;
     }
-    sw_control_close(server.control);
-    sw_listener_close(server.listener);
-    sw_worker_free(server.worker);
-    sw_metrics_free(server.metrics);
-    sw_users_free(server.users);
-    sw_tls_context_free(server.tls);
-    sw_address_pool_free(server.pool);
-    return server.failed ? 1 : 0;
+    server->config = config;
+    server->started = sw_worker_now();
+    int status = serve(server);
+    free(server);
+    return status;
 }

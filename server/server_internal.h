@@ -3,48 +3,68 @@
 #define SW_SERVER_SERVER_INTERNAL_H
 
 /*
- * What the server's files share: server.c (life), device.c (the TUN), clients.c (who comes and
- * goes), report.c (status, statistics).
+ * What the server's files share: server.c (life), server_workers.c (the workers and their sockets),
+ * device.c (the TUN), clients.c (who comes and goes), report.c (status, statistics).
+ *
+ * A struct sw_server_worker belongs to the thread of its worker; everything else is the main
+ * thread's, or does not change, or says how it is shared.
  */
+
+#include <stdatomic.h>
 
 #include "host/address_pool.h"
 #include "host/control.h"
+#include "host/crew.h"
 #include "host/metrics.h"
 #include "host/offload.h"
 #include "host/signals.h"
+#include "host/tun_steering.h"
 #include "host/users.h"
-#include "host/worker.h"
 #include "server/server.h"
 
 /** Present values, filled in by sw_server_gauge(). */
 struct sw_server_gauges {
     uint64_t sessions_current_online, sessions_lifetime_total, sessions_pending_id_rotations;
     uint64_t active[3], standby[3]; /**< 5, 15, 60 minutes */
-    uint64_t assigned_internal_ips;
+    uint64_t assigned_internal_ips; /**< of all workers; in the first one's */
+};
+
+struct sw_server_worker {
+    struct sw_server *server;
+    unsigned index;
+    struct sw_worker *worker;
+    struct sw_conn **conns;       /**< by distance of the inside address from the pool's network */
+    unsigned checks;              /**< passwords being checked now */
+    struct sw_listener *listener; /**< TCP */
+    struct sw_metrics *metrics;
+    struct sw_server_gauges gauges;
 };
 
 struct sw_server {
     const struct sw_server_config *config;
     struct sw_offloads offloads;
-    struct sw_worker *worker;
+    uv_loop_t loop; /**< of the main thread: signals, control socket, statistics */
+    bool loop_open;
     struct sw_tls_context *tls;
-    struct sw_users *users; /**< NULL: no user database */
-    unsigned checks;        /**< passwords being checked now */
-    struct sw_address_pool *pool;
-    struct sw_listener *listener; /**< TCP */
+    struct sw_users *users;       /**< NULL: no user database; any thread may ask it */
+    struct sw_address_pool *pool; /**< locks itself */
+    uint32_t network, span;       /**< of the pool */
     struct sw_address address;    /**< bound to */
-    struct sw_metrics *metrics;
-    struct sw_server_gauges gauges;
+    struct sw_crew crew;
+    struct sw_server_worker workers[SW_WORKERS_MAX];
+    struct sw_tun_steering steering;
+    char steering_outside[160], steering_inside[160]; /**< one phrase each */
     struct sw_control *control;
     struct sw_signals signals;
     uv_timer_t statistics;
+    uv_async_t lost; /**< a worker has lost its TUN */
     sw_time started;
-    bool failed;
+    _Atomic bool failed;
 };
 
 /** A client's name at sw_link.program. */
 struct sw_client {
-    struct sw_server *server;
+    struct sw_server_worker *worker;
     struct sw_conn *conn;
     struct sw_users_check *check; /**< NULL: no password is being checked */
     char *user;                   /**< NULL: not known yet */
@@ -53,6 +73,7 @@ struct sw_client {
     sw_time data_at;    /**< when they had last changed */
 };
 
+/** user: a struct sw_server_worker. */
 extern const struct sw_worker_ops sw_server_ops;
 
 /** The client of a connection, or NULL if it has not said anything yet. */
@@ -62,17 +83,31 @@ struct sw_client *sw_client_of(const struct sw_conn *conn);
  * Opens the TUN device and, if it is ours, sets it up: MTU, address, route of the pool. Denies the
  * offloads that it cannot do. 0, or a negative SW_E… with one sentence in why.
  */
-int sw_server_open_tun(const struct sw_server_config *config, struct sw_offloads *offloads,
-                       struct sw_tun *tun, char *why, size_t why_size);
+int sw_server_open_tun(const struct sw_server_config *config, bool multi_queue,
+                       struct sw_offloads *offloads, struct sw_tun *tun, char *why,
+                       size_t why_size);
+
+/** How many workers the configuration asks for. */
+unsigned sw_server_count_workers(const struct sw_server_config *config);
+
+/**
+ * Makes the workers, each with its queue of the TUN (taken over in any case), engine and socket,
+ * and lets the kernel steer. 0, or a negative SW_E… with one sentence in why.
+ */
+int sw_server_open_workers(struct sw_server *server, struct sw_tun *tun, char *why,
+                           size_t why_size);
+
+/** What steers what, in one line of the log. */
+void sw_server_log_steering(const struct sw_server *server);
+
+/** Frees what sw_server_open_workers() has made, however far it came. Threads have ended. */
+void sw_server_close_workers(struct sw_server *server);
 
 /** Answers of the control socket; user is the server. */
 extern const struct sw_control_ops sw_server_control;
 
-/** Adds the gauges to the registry. 0 or SW_ENOMEM. */
-int sw_server_report_init(struct sw_server *server);
-
-/** Counts sessions by how long ago they were used. */
-void sw_server_gauge(struct sw_server *server);
+/** Adds the gauges to the worker's registry. 0 or SW_ENOMEM. */
+int sw_server_report_init(struct sw_server_worker *worker);
 
 /** The two lines of every statistics interval. */
 void sw_server_log_statistics(struct sw_server *server);

@@ -10,6 +10,7 @@
 #include <slipway/error.h>
 #include <string.h>
 
+#include "host/mailbox.h"
 #include "host/offload_options.h"
 
 #define AT(field) offsetof(struct sw_server_config, field)
@@ -88,6 +89,29 @@ static const struct sw_option options[] = {
         .initial = "false",
         .group = "Transport",
         .help = "Expect a PROXY protocol header in front of every TCP connection. Needs mode tcp.",
+    },
+    {
+        .name = "workers",
+        .type = &sw_type_u32,
+        .offset = AT(workers),
+        .initial = "0",
+        .min = 0,
+        .max = SW_WORKERS_MAX,
+        .group = "Transport",
+        .help =
+            "Threads that carry traffic, each with sockets and a queue of the TUN device of its "
+            "own; 0 for one per CPU. A connection stays with one of them.",
+    },
+    {
+        .name = "offload_steering",
+        .type = &sw_type_tristate,
+        .offset = AT(offload_steering),
+        .initial = "auto",
+        .group = "Transport",
+        .help = "Have the kernel give each packet to the worker that its connection belongs to, by "
+                "session id outside and by address inside (the latter needs CAP_BPF and a TUN "
+                "device with several queues). auto: what the kernel can, workers pass on the rest; "
+                "true: both, or refuse to start; false: workers pass on.",
     },
     {
         .name = "enable_batch_receive",

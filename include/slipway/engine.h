@@ -122,6 +122,13 @@ struct sw_callbacks {
      * they cannot be had. */
     int (*expresslane_stats)(void *user, struct sw_conn *conn, struct sw_expresslane_stats *out);
 
+    /**
+     * Optional, server: a datagram from an address that nobody here has, with a session id of
+     * another worker's (sw_engine_config.workers). data is valid during the call.
+     */
+    void (*foreign)(void *user, unsigned worker, const struct sw_path *path, const uint8_t *data,
+                    size_t len);
+
     /** Cryptographic randomness (a seeded generator in the simulator). */
     void (*random)(void *user, uint8_t *out, size_t len);
 };
@@ -199,6 +206,8 @@ struct sw_engine_config {
     sw_time stale_after;                        /**< not Online by then: closed; 0: 60 s */
     sw_time idle_after;                         /**< no authentic bytes: closed; 0: 24 h */
     unsigned half_open_limit;                   /**< connections not yet Online; 0: 4096 */
+    unsigned worker, workers; /**< the last byte of every session id drawn is worker modulo workers;
+                                 0 and 0 or 1: alone */
 
     /* Client */
     struct sw_credentials credentials; /**< borrowed */
@@ -234,6 +243,13 @@ void sw_engine_timer(struct sw_engine *engine, sw_time now);
  */
 void sw_engine_datagram(struct sw_engine *engine, const struct sw_path *path, uint8_t *data,
                         size_t len, sw_time now);
+
+/**
+ * Server, one of several workers: a client of another worker has proved that it is at this address.
+ * The connection that had it here, if any, has been replaced.
+ */
+void sw_engine_address_taken(struct sw_engine *engine, const struct sw_address *address,
+                             sw_time now);
 
 /** Client: starts the connection; its first datagrams (or stream bytes) are queued on return. NULL:
  * *error says why. */

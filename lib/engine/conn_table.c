@@ -4,6 +4,9 @@
  * Three hash tables with nodes inside the connections. Addresses come from strangers, hence the
  * keyed hash. A connection's node is in a table exactly while its flag (address, session) or its
  * rotation id says so.
+ *
+ * Where several workers share a server's address, the last byte of a session id says whose it is:
+ * the kernel can pick the socket by it, and what comes to the wrong one can be handed on.
  */
 
 #include "lib/engine/conn_table.h"
@@ -104,13 +107,19 @@ struct sw_conn *sw_conn_by_rotation(const struct sw_engine *engine, struct sw_se
     return node != NULL ? SW_CONTAINER_OF(node, struct sw_conn, by_rotation) : NULL;
 }
 
+unsigned sw_conn_table_owner(const struct sw_engine *engine, struct sw_session_id id)
+{
+    return id.bytes[sizeof id.bytes - 1] % engine->config.workers;
+}
+
 static struct sw_session_id draw_id(struct sw_engine *engine)
 {
     struct sw_session_id id;
 
     do {
         engine->config.callbacks->random(engine->config.user, id.bytes, sizeof id.bytes);
-    } while (sw_session_is_reserved(id) || sw_conn_by_session(engine, id) != NULL ||
+    } while (sw_conn_table_owner(engine, id) != engine->config.worker ||
+             sw_session_is_reserved(id) || sw_conn_by_session(engine, id) != NULL ||
              sw_conn_by_rotation(engine, id) != NULL);
     return id;
 }

@@ -17,6 +17,9 @@ struct sw_conn *sw_conn_by_address(struct sw_engine *engine, const struct sw_add
 struct sw_conn *sw_conn_by_session(const struct sw_engine *engine, struct sw_session_id id);
 struct sw_conn *sw_conn_by_rotation(const struct sw_engine *engine, struct sw_session_id id);
 
+/** The worker whose sessions have such ids. */
+unsigned sw_conn_table_owner(const struct sw_engine *engine, struct sw_session_id id);
+
 /** Draws an unused session id and enters it. 0 or SW_ENOMEM. */
 int sw_conn_table_new_session(struct sw_engine *engine, struct sw_conn *conn);
 

@@ -28,6 +28,7 @@ static void set_defaults(struct sw_engine_config *config)
         config->version_max = SW_VERSION_MAX;
     }
     if (config->half_open_limit == 0) config->half_open_limit = 4096;
+    if (config->workers == 0) config->workers = 1;
     set_default(&config->stale_after, 60 * SW_SECOND);
     set_default(&config->idle_after, 24 * 60 * SW_MINUTE);
     set_default(&config->connect_timeout, 30 * SW_SECOND);
@@ -42,6 +43,8 @@ static bool plausible(const struct sw_engine_config *config)
     if (config->callbacks == NULL || (config->datagram == NULL && config->stream == NULL))
         return false;
     if (config->datagram != NULL && config->batch == NULL) return false;
+    if (config->workers > 256 || (config->worker > 0 && config->worker >= config->workers))
+        return false;
     if (config->expresslane_rotation != 0 && config->expresslane_rotation < SW_SECOND) return false;
     return config->role == SW_SERVER ||
            (config->outside_mtu >= OUTSIDE_MTU_MIN && config->outside_mtu <= OUTSIDE_MTU_MAX);

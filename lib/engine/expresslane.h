@@ -107,8 +107,8 @@ static inline size_t sw_lane_datagram_len(size_t n)
 }
 
 /**
- * Makes a packet of the len bytes of text at datagram + SW_LANE_TEXT: seals them in place and
- * writes what goes before them. The lane must be ready.
+ * Makes a packet of the len bytes of text, at most 65535, at datagram + SW_LANE_TEXT: seals them in
+ * place and writes what goes before them. The lane must be ready.
  */
 void sw_expresslane_seal(struct sw_conn *conn, uint8_t *datagram, size_t len);
 

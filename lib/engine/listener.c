@@ -21,6 +21,7 @@ struct datagram {
     const struct sw_path *path;
     struct sw_header header;
     struct sw_span payload;
+    struct sw_span whole;
 };
 
 static bool first_record(const struct datagram *d, struct sw_record *record)
@@ -266,6 +267,17 @@ static void deliver_roaming(struct sw_engine *engine, struct sw_conn *conn,
     sw_conn_rearm(conn);
 }
 
+/* True if the id is another worker's, who then has the datagram. */
+static bool hand_on(struct sw_engine *engine, const struct datagram *d)
+{
+    unsigned owner = sw_conn_table_owner(engine, d->header.session);
+
+    if (owner == engine->config.worker || engine->config.callbacks->foreign == NULL) return false;
+    engine->config.callbacks->foreign(engine->config.user, owner, d->path, d->whole.data,
+                                      d->whole.len);
+    return true;
+}
+
 static void server_datagram(struct sw_engine *engine, const struct datagram *d)
 {
     struct sw_session_id id = d->header.session;
@@ -285,6 +297,7 @@ static void server_datagram(struct sw_engine *engine, const struct datagram *d)
         stranger(engine, d);
         return;
     }
+    if (hand_on(engine, d)) return;
     conn = sw_conn_by_session(engine, id);
     if (conn == NULL) conn = sw_conn_by_rotation(engine, id);
     if (conn != NULL && conn->predecessor == NULL)
@@ -344,7 +357,7 @@ void sw_engine_datagram(struct sw_engine *engine, const struct sw_path *path, ui
                         size_t len, sw_time now)
 {
     struct sw_cursor c = sw_cursor(data, len);
-    struct datagram d = {.path = path};
+    struct datagram d = {.path = path, .whole = {data, len}};
 
     sw_engine_enter(engine, now);
     engine->counters.udp_received++;
@@ -357,6 +370,20 @@ void sw_engine_datagram(struct sw_engine *engine, const struct sw_path *path, ui
             server_datagram(engine, &d);
         else
             client_datagram(engine, &d);
+    }
+    sw_engine_leave(engine);
+}
+
+void sw_engine_address_taken(struct sw_engine *engine, const struct sw_address *address,
+                             sw_time now)
+{
+    struct sw_conn *conn;
+
+    sw_engine_enter(engine, now);
+    conn = sw_conn_by_address(engine, address);
+    if (conn != NULL) {
+        engine->counters.conn_replaced++;
+        sw_conn_end(conn, SW_ECLOSED, false);
     }
     sw_engine_leave(engine);
 }

@@ -13,7 +13,13 @@
 
 #define MAGIC 0x4865 /* "He" */
 
-enum { AT_MAGIC = 0, AT_VERSION = 2, AT_AGGRESSIVE = 4, AT_EXPRESSLANE = 5, AT_SESSION = 8 };
+enum {
+    AT_MAGIC = 0,
+    AT_VERSION = 2,
+    AT_AGGRESSIVE = 4,
+    AT_EXPRESSLANE = 5,
+    AT_SESSION = SW_HEADER_SESSION
+};
 
 _Static_assert(sizeof(struct sw_session_id) == SW_HEADER_LEN - AT_SESSION,
                "the session id is the last field of the header");

@@ -8,7 +8,8 @@
 
 #include "lib/base/cursor.h"
 
-#define SW_HEADER_LEN 16
+#define SW_HEADER_LEN     16
+#define SW_HEADER_SESSION 8 /**< offset of the session id */
 
 #define SW_VERSION(major, minor) ((struct sw_version){(major), (minor)})
 #define SW_VERSION_MIN           SW_VERSION(1, 1)

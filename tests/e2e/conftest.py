@@ -6,7 +6,8 @@ tests. Hosts are made once per shape and shared; programs belong to one test eac
 started is stopped after it, has to end well, and shows its log if the test failed.
 
 Marks: "serial" tests look at rates and batches and want the machine for themselves, "asan" tests
-are repeated with the sanitized build.
+are repeated with the build that looks for memory errors, "tsan" tests with the one that looks for
+data races.
 """
 
 import signal
@@ -32,6 +33,7 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     config.addinivalue_line("markers", "serial: measures; nothing else should run beside it")
     config.addinivalue_line("markers", "asan: also run with the sanitized build")
+    config.addinivalue_line("markers", "tsan: also run with the build for data races")
 
     for name in ("slipway-server", "slipway-client", "slipwayctl", "tools/impair", "tools/flood"):
         try:

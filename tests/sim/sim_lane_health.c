@@ -108,6 +108,33 @@ static void test_after_a_notice_there_is_silence_about_keys(void **state)
     world_end(&p.world);
 }
 
+/* A server asks only now and then; when it does, it judges as well. */
+static void test_a_server_that_asks_may_degrade_the_lane_too(void **state)
+{
+    (void)state;
+    static const uint8_t ping[] = {SW_FRAME_PING, 0, 0, 0, 0};
+    struct pair p;
+    lane_pair(&p, 203, 0);
+    p.world.tap = swallow_flagged_of_client;
+    for (int i = 0; i < 3; i++) {
+        world_check(&p.world, lane_both_active(&p.world));
+        lane_exchange(&p, 50, SW_MILLISECOND);
+        world_send_plain(p.server, p.server->conn, ping, sizeof ping);
+        world_run(&p.world, 100 * SW_MILLISECOND, NULL);
+    }
+    world_check(&p.world, lane_state(p.server) == SW_EXPRESSLANE_DEGRADED);
+    world_check(&p.world, lane_state(p.client) == SW_EXPRESSLANE_INACTIVE);
+    p.world.tap = NULL;
+    for (int minute = 0; minute < 20; minute++) { /* beyond the rotation interval */
+        world_check(&p.world, lane_carries(&p));
+        world_run(&p.world, SW_MINUTE, NULL);
+    }
+    world_check(&p.world, lane_state(p.server) == SW_EXPRESSLANE_DEGRADED);
+    world_check(&p.world, p.client->conn->lane.exchange == 1);
+    world_check(&p.world, lane_counters(p.client)->expresslane_exchange_failed == 0);
+    world_end(&p.world);
+}
+
 static void test_an_outage_of_everything_is_one_bad_window(void **state)
 {
     (void)state;
@@ -312,6 +339,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_black_hole_for_flagged_packets_degrades),
         cmocka_unit_test(test_after_a_notice_there_is_silence_about_keys),
+        cmocka_unit_test(test_a_server_that_asks_may_degrade_the_lane_too),
         cmocka_unit_test(test_an_outage_of_everything_is_one_bad_window),
         cmocka_unit_test(test_a_rotation_that_fails_costs_no_packet_and_comes_back),
         cmocka_unit_test(test_a_lane_in_use_is_checked_once_an_interval_busy_or_not),

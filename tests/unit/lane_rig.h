@@ -215,4 +215,63 @@ static inline void rig_active(uint8_t version)
     assert_true(sw_expresslane_ready(rig.lane));
 }
 
+static const uint8_t zero_key[SW_EXPRESSLANE_KEY_LEN];
+
+static inline void assert_sent(unsigned index, bool ack, bool enabled, uint8_t version,
+                               uint64_t counter)
+{
+    assert_true(index < rig.sent_count);
+    const struct sw_frame_expresslane *frame = &rig.sent[index];
+    assert_int_equal(frame->ack, ack);
+    assert_int_equal(frame->enabled, enabled);
+    assert_int_equal(frame->version, version);
+    assert_int_equal(frame->counter, counter);
+    if (ack || !enabled)
+        assert_memory_equal(frame->key, zero_key, sizeof zero_key); /* R11 */
+    else
+        assert_memory_not_equal(frame->key, zero_key, sizeof zero_key);
+}
+
+static inline void assert_state(enum sw_expresslane_state state)
+{
+    assert_string_equal(sw_expresslane_state_name(rig.lane->state),
+                        sw_expresslane_state_name(state));
+}
+
+/** The frame, from type byte to end. */
+static inline void assert_frame_bytes(const struct sw_frame_expresslane *config, const char *text)
+{
+    const struct sw_frame frame = {.kind = SW_FRAME_EXPRESSLANE_CONFIG, .expresslane = *config};
+    uint8_t bytes[64];
+    struct sw_writer w = sw_writer(bytes, sizeof bytes);
+    struct hex expected = hex(text);
+
+    assert_int_equal(sw_frame_encode(&w, &frame), 0);
+    assert_int_equal(sw_writer_len(&w), expected.len);
+    assert_memory_equal(bytes, expected.data, expected.len);
+    free(expected.data);
+}
+
+/** The frame sent at start is followed by five equal ones, after 500, 1000 … 2500 ms. */
+static inline void check_retransmissions(unsigned first, sw_time start)
+{
+    static const unsigned waits[] = {500, 1000, 1500, 2000, 2500};
+    sw_time at = start;
+
+    assert_true(rig.sent_at[first] == start);
+    for (unsigned i = 0; i < 5; i++) {
+        at += waits[i] * SW_MILLISECOND;
+        assert_true(rig.sent_at[first + 1 + i] == at);
+        assert_memory_equal(&rig.sent[first + 1 + i], &rig.sent[first], sizeof rig.sent[0]);
+    }
+}
+
+/** A keepalive's answer with this payload. */
+static inline void rig_pong(const char *text)
+{
+    struct hex payload = hex(text);
+    sw_expresslane_pong(rig.conn, (struct sw_span){payload.data, payload.len});
+    free(payload.data);
+}
+
 #endif

@@ -14,7 +14,7 @@
 
 #define NETWORK UINT32_C(0x0a7d0000) /* 10.125.0.0 */
 
-static char owner;
+#define OWNER 7
 
 /* Shuffling with this keeps every item where it is: the pool hands out in ascending order. */
 static uint32_t keep_order(uint32_t limit)
@@ -40,7 +40,7 @@ static struct sw_address_pool *pool_of(unsigned prefix, const uint32_t *reserved
     return pool;
 }
 
-static uint32_t take(struct sw_address_pool *pool, void *who)
+static uint32_t take(struct sw_address_pool *pool, unsigned who)
 {
     uint32_t ip = 0;
     assert_int_equal(sw_address_pool_take(pool, who, &ip), 0);
@@ -54,9 +54,9 @@ static void test_network_broadcast_and_reserved_are_never_handed_out(void **stat
     const uint32_t expected[] = {2, 3, 4, 6};
     assert_int_equal(sw_address_pool_size(pool), 4);
     for (size_t i = 0; i < 4; i++)
-        assert_int_equal(take(pool, &owner), NETWORK + expected[i]);
+        assert_int_equal(take(pool, OWNER), NETWORK + expected[i]);
     uint32_t ip = 77;
-    assert_int_equal(sw_address_pool_take(pool, &owner, &ip), SW_ENOADDRESS);
+    assert_int_equal(sw_address_pool_take(pool, OWNER, &ip), SW_ENOADDRESS);
     assert_int_equal(ip, 77);
     assert_int_equal(sw_address_pool_used(pool), 4);
     sw_address_pool_free(pool);
@@ -65,37 +65,56 @@ static void test_network_broadcast_and_reserved_are_never_handed_out(void **stat
 static void test_address_that_was_free_longest_is_next(void **state)
 {
     struct sw_address_pool *pool = pool_of(29, NULL, 0); /* .1 to .6 */
-    uint32_t a = take(pool, &owner), b = take(pool, &owner);
+    uint32_t a = take(pool, OWNER), b = take(pool, OWNER);
     assert_int_equal(sw_address_pool_give(pool, b), 0);
     assert_int_equal(sw_address_pool_give(pool, a), 0);
     for (uint32_t i = 3; i <= 6; i++)
-        assert_int_equal(take(pool, &owner), NETWORK + i);
-    assert_int_equal(take(pool, &owner), b);
-    assert_int_equal(take(pool, &owner), a);
+        assert_int_equal(take(pool, OWNER), NETWORK + i);
+    assert_int_equal(take(pool, OWNER), b);
+    assert_int_equal(take(pool, OWNER), a);
     sw_address_pool_free(pool);
 }
 
 static void test_owner_is_found_by_address(void **state)
 {
-    char first, second;
     struct sw_address_pool *pool = pool_of(24, NULL, 0);
-    uint32_t a = take(pool, &first), b = take(pool, &second);
-    assert_ptr_equal(sw_address_pool_owner(pool, a), &first);
-    assert_ptr_equal(sw_address_pool_owner(pool, b), &second);
-    assert_null(sw_address_pool_owner(pool, b + 1));
+    uint32_t a = take(pool, 0), b = take(pool, 63);
+    assert_int_equal(sw_address_pool_owner(pool, a), 0);
+    assert_int_equal(sw_address_pool_owner(pool, b), 63);
+    assert_int_equal(sw_address_pool_owner(pool, b + 1), SW_NOBODY);
     assert_int_equal(sw_address_pool_give(pool, a), 0);
-    assert_null(sw_address_pool_owner(pool, a));
+    assert_int_equal(sw_address_pool_owner(pool, a), SW_NOBODY);
+    sw_address_pool_free(pool);
+}
+
+static void test_published_table_shows_who_has_what(void **state)
+{
+    struct sw_address_pool *pool = pool_of(28, NULL, 0);
+    uint8_t table[18];
+    memset(table, 0x55, sizeof table);
+    assert_int_equal(sw_address_pool_network(pool), NETWORK);
+    assert_int_equal(sw_address_pool_span(pool), 16);
+    sw_address_pool_publish(pool, table + 1);
+    assert_int_equal(table[0], 0x55);
+    assert_int_equal(table[17], 0x55);
+    for (size_t i = 0; i < 16; i++)
+        assert_int_equal(table[1 + i], SW_NOBODY);
+    uint32_t a = take(pool, 3);
+    assert_int_equal(table[1 + (a - NETWORK)], 3);
+    assert_int_equal(sw_address_pool_owner(pool, a), 3);
+    assert_int_equal(sw_address_pool_give(pool, a), 0);
+    assert_int_equal(table[1 + (a - NETWORK)], SW_NOBODY);
     sw_address_pool_free(pool);
 }
 
 static void test_addresses_outside_the_pool_have_no_owner(void **state)
 {
     struct sw_address_pool *pool = pool_of(30, NULL, 0);
-    take(pool, &owner);
-    take(pool, &owner);
+    take(pool, OWNER);
+    take(pool, OWNER);
     const uint32_t outside[] = {0, NETWORK - 1, NETWORK, NETWORK + 3, NETWORK + 4, UINT32_MAX};
     for (size_t i = 0; i < sizeof outside / sizeof outside[0]; i++) {
-        assert_null(sw_address_pool_owner(pool, outside[i]));
+        assert_int_equal(sw_address_pool_owner(pool, outside[i]), SW_NOBODY);
         assert_int_equal(sw_address_pool_give(pool, outside[i]), SW_EINVAL);
     }
     sw_address_pool_free(pool);
@@ -104,10 +123,10 @@ static void test_addresses_outside_the_pool_have_no_owner(void **state)
 static void test_giving_twice_does_no_harm(void **state)
 {
     struct sw_address_pool *pool = pool_of(30, NULL, 0);
-    uint32_t a = take(pool, &owner);
+    uint32_t a = take(pool, OWNER);
     assert_int_equal(sw_address_pool_give(pool, a), 0);
     assert_int_equal(sw_address_pool_give(pool, a), SW_EINVAL);
-    assert_int_not_equal(take(pool, &owner), take(pool, &owner));
+    assert_int_not_equal(take(pool, OWNER), take(pool, OWNER));
     assert_int_equal(sw_address_pool_used(pool), 2);
     sw_address_pool_free(pool);
 }
@@ -117,7 +136,7 @@ static void test_host_bits_of_the_network_are_cleared(void **state)
     char why[256];
     struct sw_address_pool *pool =
         sw_address_pool_new(NETWORK + 77, 24, NULL, 0, keep_order, why, sizeof why);
-    assert_int_equal(take(pool, &owner), NETWORK + 1);
+    assert_int_equal(take(pool, OWNER), NETWORK + 1);
     sw_address_pool_free(pool);
 }
 
@@ -129,7 +148,7 @@ static void test_order_comes_from_the_generator(void **state)
     assert_int_equal(last_limit, 2); /* Fisher-Yates ends with a choice of two */
     const uint32_t expected[] = {2, 3, 4, 5, 6, 1};
     for (size_t i = 0; i < 6; i++)
-        assert_int_equal(take(pool, &owner), NETWORK + expected[i]);
+        assert_int_equal(take(pool, OWNER), NETWORK + expected[i]);
     sw_address_pool_free(pool);
 }
 
@@ -152,8 +171,8 @@ static void test_largest_pool(void **state)
         sw_address_pool_new(UINT32_C(0x0a000000), 8, NULL, 0, keep_order, why, sizeof why);
     assert_non_null(pool);
     assert_int_equal(sw_address_pool_size(pool), (1u << 24) - 2);
-    uint32_t ip = take(pool, &owner);
-    assert_ptr_equal(sw_address_pool_owner(pool, ip), &owner);
+    uint32_t ip = take(pool, OWNER);
+    assert_int_equal(sw_address_pool_owner(pool, ip), OWNER);
     sw_address_pool_free(pool);
 }
 
@@ -163,6 +182,7 @@ int main(void)
         cmocka_unit_test(test_network_broadcast_and_reserved_are_never_handed_out),
         cmocka_unit_test(test_address_that_was_free_longest_is_next),
         cmocka_unit_test(test_owner_is_found_by_address),
+        cmocka_unit_test(test_published_table_shows_who_has_what),
         cmocka_unit_test(test_addresses_outside_the_pool_have_no_owner),
         cmocka_unit_test(test_giving_twice_does_no_harm),
         cmocka_unit_test(test_host_bits_of_the_network_are_cleared),

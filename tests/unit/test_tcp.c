@@ -55,14 +55,19 @@ static uint16_t free_port(void)
     return ntohs(any.sin_port);
 }
 
+static struct sw_listener_config config_with(const struct sw_sys *sys)
+{
+    return (struct sw_listener_config){
+        .address = bound, .sys = sys, .counters = &counters, .accepted = on_accepted};
+}
+
 static void listen_with(const struct sw_sys *sys)
 {
     char why[256] = "";
     struct in_addr loopback = {.s_addr = htonl(INADDR_LOOPBACK)};
     bound = sw_address_from_in(loopback, free_port());
-    if (sw_listener_open(&loop, &bound, sys, &counters, on_accepted, NULL, &listener, why,
-                         sizeof why) < 0)
-        fail_msg("%s", why);
+    struct sw_listener_config config = config_with(sys);
+    if (sw_listener_open(&loop, &config, &listener, why, sizeof why) < 0) fail_msg("%s", why);
 }
 
 static int set_up(void **state)
@@ -173,9 +178,8 @@ static void test_address_in_use_is_named(void **state)
     struct sw_listener *second = NULL;
     char why[256] = "", text[SW_ADDRESS_TEXT];
     listen_with(&sw_sys_kernel);
-    assert_int_equal(sw_listener_open(&loop, &bound, &sw_sys_kernel, &counters, on_accepted, NULL,
-                                      &second, why, sizeof why),
-                     SW_EINVAL);
+    const struct sw_listener_config config = config_with(&sw_sys_kernel);
+    assert_int_equal(sw_listener_open(&loop, &config, &second, why, sizeof why), SW_EINVAL);
     assert_null(second);
     assert_non_null(strstr(why, sw_address_text(&bound, text)));
 }

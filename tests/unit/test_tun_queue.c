@@ -39,7 +39,7 @@ static int set_up(void **state)
         print_error("%s\n", why);
         return -1;
     }
-    sw_tun_queue_open(&queue, &tun);
+    sw_tun_queue_open(&queue, &tun, NULL);
     return 0;
 }
 
@@ -153,7 +153,7 @@ static void test_device_of_somebody_else_is_left_alone(void **state)
         struct sw_tun other = tun;
         other.existed = i == 0; /* made by somebody; or a device that hands over no superpackets */
         other.framing = i == 0;
-        sw_tun_queue_open(&queue, &other);
+        sw_tun_queue_open(&queue, &other, NULL);
         window(100, 60000);
         assert_int_equal(real_length(), 123);
         assert_int_equal(queue.length, 0);

@@ -297,10 +297,15 @@ static void open_tunnel(enum sw_transport transport, bool batching)
         getsockname(fd, (struct sockaddr *)&bound, &len);
         sw_address_from_sockaddr(&address, (struct sockaddr *)&bound);
         close(fd);
-        assert_int_equal(sw_listener_open(sw_worker_loop(server.worker), &address, &sys,
-                                          sw_streams_counters(sw_worker_streams(server.worker)),
-                                          on_accepted, NULL, &listener, why, sizeof why),
-                         0);
+        const struct sw_listener_config config = {
+            .address = address,
+            .sys = &sys,
+            .counters = sw_streams_counters(sw_worker_streams(server.worker)),
+            .accepted = on_accepted,
+        };
+        assert_int_equal(
+            sw_listener_open(sw_worker_loop(server.worker), &config, &listener, why, sizeof why),
+            0);
         assert_non_null(
             sw_dial_start(sw_worker_loop(client.worker), &address, 0, 5000, on_dialled, &address));
     }

@@ -69,8 +69,9 @@ class Program:
     binary = None
     started = []  # every one of this interpreter, in order
 
-    def __init__(self, lab, host, name, options, arguments=(), environment=None):
-        """options: of the YAML file; one with value None is left out."""
+    def __init__(self, lab, host, name, options, arguments=(), environment=None, launcher=()):
+        """options: of the YAML file; one with value None is left out. launcher: a command that
+        becomes the program, as setpriv does."""
         self.lab, self.host = lab, host
         self.name = f"{name}-{next(_numbers)}"
         self.control = lab.run.directory / f"{self.name}.ctl"
@@ -79,7 +80,8 @@ class Program:
         self.options = {k: v for k, v in self.options.items() if v is not None}
         write_yaml(self.config, self.options)
         self.process = Process(lab.run, self.name,
-                               [program(self.binary), "--config-file", self.config, *arguments],
+                               [*launcher, program(self.binary), "--config-file", self.config,
+                                *arguments],
                                host.namespace, {"NO_COLOR": "1", **(environment or {})})
         Program.started.append(self)
 
@@ -121,7 +123,7 @@ class Program:
 class Server(Program):
     binary = "slipway-server"
 
-    def __init__(self, lab, arguments=(), environment=None, **options):
+    def __init__(self, lab, arguments=(), environment=None, launcher=(), **options):
         certificate, key = lab.pki.server
         super().__init__(lab, lab.server, "server", {
             "mode": "udp",
@@ -133,7 +135,7 @@ class Server(Program):
             "ip_pool": POOL,
             "tun_ip": SERVER_INSIDE,
             **options,
-        }, arguments, environment)
+        }, arguments, environment, launcher)
 
     def wait_ready(self, timeout=10):
         self.process.wait_for(self.try_status, timeout, "answering on its control socket")

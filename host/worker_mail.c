@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/*
+ * What reaches a worker from other threads: mail of other workers (host/mailbox.h) and calls. Both
+ * ring the worker's bell, a uv_async_t, which costs the sender a system call; so mail is written
+ * at once and the bells are rung at the end of the wake-up, one per receiver.
+ *
+ * A packet that finds no room on its way out stays in its box as the held one, and what is behind
+ * it waits with it; when the box is full, senders drop and count. So a worker that is behind holds
+ * up nobody else.
+ */
+
+#include <slipway/error.h>
+
+#include "host/crew.h"
+#include "host/worker_internal.h"
+#include "lib/base/bytes.h"
+
+/* --- sending -----------------------------------------------------------------------------------*/
+
+static bool put(struct sw_worker *worker, unsigned to, const struct sw_mail *mail)
+{
+    const struct sw_crew *crew = worker->config.crew;
+    if (!sw_mailboxes_put(crew->mail, worker->config.index, to, mail)) {
+        worker->counters.mail_full++;
+        return false;
+    }
+    worker->bells |= UINT64_C(1) << to;
+    return true;
+}
+
+void sw_worker_ring_bells(struct sw_worker *worker)
+{
+    for (; worker->bells != 0; worker->bells &= worker->bells - 1)
+        uv_async_send(&worker->config.crew->workers[__builtin_ctzll(worker->bells)]->bell);
+}
+
+bool sw_worker_mail_inside(struct sw_worker *worker, const struct sw_inside_packet *packet)
+{
+    const struct sw_crew *crew = worker->config.crew;
+    if (crew == NULL || worker->config.ops->owner == NULL) return false;
+    uint32_t destination = sw_get_be32(packet->data + SW_IPV4_DESTINATION);
+    unsigned owner = worker->config.ops->owner(worker->config.user, destination);
+    if (owner >= crew->count || owner == worker->config.index) return false;
+    const struct sw_mail mail = {.kind = SW_MAIL_INSIDE,
+                                 .len = (uint32_t)packet->len,
+                                 .vnet = packet->vnet,
+                                 .data = packet->data};
+    if (put(worker, owner, &mail)) worker->counters.mail_inside++;
+    return true;
+}
+
+void sw_worker_mail_datagram(struct sw_worker *worker, unsigned to, const struct sw_path *path,
+                             const uint8_t *data, size_t len)
+{
+    const struct sw_mail mail = {.kind = SW_MAIL_DATAGRAM,
+                                 .len = (uint32_t)len,
+                                 .path = *path,
+                                 .data = (uint8_t *)(uintptr_t)data};
+    if (put(worker, to, &mail)) worker->counters.mail_datagrams++;
+}
+
+void sw_worker_mail_address_taken(struct sw_worker *worker, const struct sw_path *path)
+{
+    const struct sw_crew *crew = worker->config.crew;
+    if (crew == NULL) return;
+    const struct sw_mail mail = {.kind = SW_MAIL_ADDRESS_TAKEN, .path = *path};
+    for (unsigned to = 0; to < crew->count; to++)
+        if (to != worker->config.index) put(worker, to, &mail);
+}
+
+/* --- receiving ---------------------------------------------------------------------------------*/
+
+/* What taking it costs of the work of a wake-up; 0: it has to wait. */
+static int take(struct sw_worker *worker, struct sw_mail *mail, unsigned from, sw_time now)
+{
+    switch (mail->kind) {
+    case SW_MAIL_DATAGRAM:
+        if (worker->engine != NULL)
+            sw_engine_datagram(worker->engine, &mail->path, mail->data, mail->len, now);
+        return 1;
+    case SW_MAIL_ADDRESS_TAKEN:
+        if (worker->engine != NULL)
+            sw_engine_address_taken(worker->engine, &mail->path.remote, now);
+        return 1;
+    case SW_MAIL_INSIDE:
+        break;
+    }
+    if (worker->held != NULL || worker->blocked) return 0;
+    worker->packet = (struct sw_inside_packet){mail->data, mail->len, mail->vnet, 0};
+    int cost = sw_worker_send_inside(worker, now);
+    worker->packet_from = worker->held != NULL ? (int)from : -1;
+    return worker->held != NULL ? 0 : cost;
+}
+
+/* Takes mail of one sender. What is left of the budget, or -1: this one has to wait. */
+static int read_box(struct sw_worker *worker, unsigned from, int budget, sw_time now)
+{
+    struct sw_mailboxes *mail = worker->config.crew->mail;
+    unsigned to = worker->config.index;
+    struct sw_mail *first;
+    while (budget > 0 && (first = sw_mailboxes_peek(mail, from, to)) != NULL) {
+        int cost = take(worker, first, from, now);
+        if (cost == 0) return -1;
+        sw_mailboxes_drop(mail, from, to);
+        worker->counters.mail_received++;
+        budget -= cost;
+    }
+    return budget;
+}
+
+/* Everybody's mail in turn; the one who comes first changes. */
+static void read_mail(struct sw_worker *worker)
+{
+    const struct sw_crew *crew = worker->config.crew;
+    int budget = SW_WORK_PER_WAKEUP;
+    sw_time now = sw_worker_now();
+    if (crew == NULL || crew->mail == NULL) return;
+    for (unsigned i = 0; i < crew->count && budget > 0; i++) {
+        unsigned from = worker->mail_next;
+        if (from != worker->config.index) {
+            int left = read_box(worker, from, budget, now);
+            if (left >= 0) budget = left;
+        }
+        if (budget > 0) worker->mail_next = (from + 1) % crew->count;
+    }
+    if (budget <= 0) uv_async_send(&worker->bell);
+}
+
+void sw_worker_mail_again(struct sw_worker *worker)
+{
+    if (worker->config.crew != NULL && worker->config.crew->mail != NULL)
+        uv_async_send(&worker->bell);
+}
+
+void sw_worker_mail_done(struct sw_worker *worker)
+{
+    if (worker->packet_from < 0) return;
+    sw_mailboxes_drop(worker->config.crew->mail, (unsigned)worker->packet_from,
+                      worker->config.index);
+    worker->counters.mail_received++;
+    worker->packet_from = -1;
+}
+
+/* --- calls -------------------------------------------------------------------------------------*/
+
+void sw_worker_call(struct sw_worker *worker, struct sw_worker_call *call)
+{
+    call->next = atomic_load_explicit(&worker->calls, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&worker->calls, &call->next, call,
+                                                  memory_order_release, memory_order_relaxed))
+        continue;
+    uv_async_send(&worker->bell);
+}
+
+static void run_calls(struct sw_worker *worker)
+{
+    struct sw_worker_call *call =
+        atomic_exchange_explicit(&worker->calls, NULL, memory_order_acquire);
+    while (call != NULL) {
+        struct sw_worker_call *next = call->next; /* the call is its owner's again once it ran */
+        call->run(call->user);
+        call = next;
+    }
+}
+
+void sw_worker_on_bell(uv_async_t *bell)
+{
+    struct sw_worker *worker = bell->data;
+    worker->counters.wakeups++;
+    run_calls(worker);
+    read_mail(worker);
+    sw_worker_finish_wakeup(worker);
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/*
+ * The server's workers: for each a queue of the TUN, an engine, and a UDP socket or a TCP listener
+ * on the one address. Queues and sockets are opened in the order of the workers, for that is how
+ * the kernel's steering numbers them.
+ *
+ * Steering saves work and is never needed: what lands on the wrong worker gets to the right one by
+ * mail (host/worker_mail.c). So a kernel that refuses it is a line in the log, unless the
+ * configuration insists.
+ */
+
+#define SW_LOG_TARGET "server"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <slipway/error.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "host/address.h"
+#include "host/log.h"
+#include "server/server_internal.h"
+
+#define HALF_OPEN_LIMIT 4096 /* of all workers together */
+#define HALF_OPEN_LEAST 256  /* of one */
+
+unsigned sw_server_count_workers(const struct sw_server_config *config)
+{
+    return config->workers != 0 ? config->workers : sw_crew_default_count();
+}
+
+/* --- one worker --------------------------------------------------------------------------------*/
+
+/* Takes over the queue. */
+static int make_worker(struct sw_server *server, unsigned index, struct sw_tun *queue)
+{
+    struct sw_server_worker *worker = &server->workers[index];
+    const struct sw_worker_config config = {
+        .crew = &server->crew,
+        .index = index,
+        .ops = &sw_server_ops,
+        .user = worker,
+        .sys = &sw_sys_kernel,
+        .max_segments = server->offloads.max_segments,
+        .batching = server->offloads.allowed || server->config->enable_batch_send,
+    };
+    worker->server = server;
+    worker->index = index;
+    worker->conns = calloc(server->span, sizeof(struct sw_conn *));
+    worker->metrics = sw_metrics_new();
+    worker->worker = server->crew.workers[index] = sw_worker_new(&config);
+    if (worker->conns != NULL && worker->metrics != NULL && worker->worker != NULL &&
+        sw_worker_metrics(worker->worker, worker->metrics) == 0 &&
+        sw_server_report_init(worker) == 0 && sw_worker_attach_tun(worker->worker, queue) == 0)
+        return 0;
+    sw_tun_close(queue);
+    return SW_ENOMEM;
+}
+
+static int open_engine(struct sw_server_worker *worker, unsigned mtu)
+{
+    const struct sw_server *server = worker->server;
+    const struct sw_server_config *config = server->config;
+    bool datagram = config->mode == SW_DATAGRAM;
+    unsigned half_open = HALF_OPEN_LIMIT / server->crew.count;
+    const struct sw_engine_config engine = {
+        .role = SW_SERVER,
+        .datagram = datagram ? server->tls : NULL,
+        .stream = datagram ? NULL : server->tls,
+        .inside_mtu = (uint16_t)(mtu <= UINT16_MAX ? mtu : UINT16_MAX),
+        .client_ip = ntohl(config->lightway_client_ip.s_addr),
+        .server_ip = ntohl(config->lightway_server_ip.s_addr),
+        .dns_ip = ntohl(config->lightway_dns_ip.s_addr),
+        .half_open_limit = half_open > HALF_OPEN_LEAST ? half_open : HALF_OPEN_LEAST,
+        .worker = worker->index,
+        .workers = server->crew.count,
+        .expresslane = config->enable_expresslane,
+        .expresslane_rotation = config->expresslane_keys_rotation_interval,
+    };
+    return sw_worker_start_engine(worker->worker, &engine);
+}
+
+static int open_udp(struct sw_server_worker *worker, enum sw_reuseport place, char *why,
+                    size_t why_size)
+{
+    const struct sw_server *server = worker->server;
+    bool batching = server->offloads.allowed || server->config->enable_batch_receive;
+    const struct sw_udp_config config = {
+        .local = server->address,
+        .send_buffer = server->config->udp_buffer_size,
+        .receive_buffer = server->config->udp_buffer_size,
+        .never_df = true,
+        .gro = sw_offload_is_on(&server->offloads, SW_OFFLOAD_UDP_GRO),
+        .place = place,
+        .slots = batching ? SW_UDP_SLOTS : 1,
+    };
+    struct sw_udp udp;
+    int error = sw_udp_open(&udp, &config, &sw_sys_kernel, why, why_size);
+    if (error < 0) return error;
+    error = sw_worker_attach_udp(worker->worker, &udp);
+    if (error < 0) {
+        sw_udp_close(&udp);
+        snprintf(why, why_size, "UDP socket: %s", sw_strerror(error));
+    }
+    return error;
+}
+
+static void on_accepted(void *user, int fd, const struct sw_path *path)
+{
+    struct sw_server_worker *worker = user;
+    int error;
+    struct sw_conn *conn =
+        sw_accept_stream(sw_worker_engine(worker->worker), path, sw_worker_now(), &error);
+    if (conn == NULL) {
+        sw_log_rate(SW_LOG_WARN, "a TCP connection is refused: %s", sw_strerror(error));
+        close(fd);
+        return;
+    }
+    sw_worker_attach_stream(worker->worker, fd, conn);
+    sw_worker_flush(worker->worker);
+}
+
+static int open_listener(struct sw_server_worker *worker, enum sw_reuseport place, char *why,
+                         size_t why_size)
+{
+    const struct sw_listener_config config = {
+        .address = worker->server->address,
+        .place = place,
+        .sys = &sw_sys_kernel,
+        .counters = sw_streams_counters(sw_worker_streams(worker->worker)),
+        .accepted = on_accepted,
+        .user = worker,
+    };
+    return sw_listener_open(sw_worker_loop(worker->worker), &config, &worker->listener, why,
+                            why_size);
+}
+
+static enum sw_reuseport place_of(const struct sw_server_worker *worker)
+{
+    if (worker->server->crew.count == 1) return SW_REUSEPORT_ALONE;
+    return worker->index == 0 ? SW_REUSEPORT_FIRST : SW_REUSEPORT_NEXT;
+}
+
+static int open_sockets(struct sw_server *server, char *why, size_t why_size)
+{
+    sw_address_from_sockaddr(&server->address,
+                             (const struct sockaddr *)&server->config->bind_address);
+    for (unsigned i = 0; i < server->crew.count; i++) {
+        struct sw_server_worker *worker = &server->workers[i];
+        int error = server->config->mode == SW_DATAGRAM
+                        ? open_udp(worker, place_of(worker), why, why_size)
+                        : open_listener(worker, place_of(worker), why, why_size);
+        if (error < 0) return error;
+    }
+    return 0;
+}
+
+/* --- steering ----------------------------------------------------------------------------------*/
+
+/* False: not possible here; the phrase says what happens instead, and why. */
+static bool steer_outside(struct sw_server *server)
+{
+    char *phrase = server->steering_outside;
+    size_t size = sizeof server->steering_outside;
+    if (server->config->mode == SW_STREAM) {
+        snprintf(phrase, size, "by connection");
+        return true;
+    }
+    if (server->config->offload_steering == SW_OFF) {
+        snprintf(phrase, size, "by address and port: offload_steering is false");
+        return false;
+    }
+    if (sw_reuseport_steer(sw_worker_udp(server->crew.workers[0])->fd, server->crew.count,
+                           &sw_sys_kernel) == 0) {
+        snprintf(phrase, size, "by session id");
+        return true;
+    }
+    snprintf(phrase, size, "by address and port: SO_ATTACH_REUSEPORT_CBPF: %s", strerror(errno));
+    return false;
+}
+
+static bool steer_inside(struct sw_server *server)
+{
+    char *phrase = server->steering_inside, why[128];
+    size_t size = sizeof server->steering_inside;
+    const struct sw_tun *tun = sw_worker_tun(server->crew.workers[0]);
+    if (!tun->multi_queue) {
+        snprintf(phrase, size, "none: %s has a single queue", tun->name);
+        return false;
+    }
+    if (server->config->offload_steering == SW_OFF) {
+        snprintf(phrase, size, "by flow: offload_steering is false");
+        return false;
+    }
+    if (sw_tun_steering_start(&server->steering, tun, server->network, server->span, &sw_sys_kernel,
+                              why, sizeof why) < 0) {
+        snprintf(phrase, size, "by flow: %s", why);
+        return false;
+    }
+    sw_address_pool_publish(server->pool, server->steering.table);
+    snprintf(phrase, size, "by inside address");
+    return true;
+}
+
+static int steer(struct sw_server *server, char *why, size_t why_size)
+{
+    if (server->crew.count == 1) return 0;
+    bool outside = steer_outside(server), inside = steer_inside(server);
+    if (server->config->offload_steering != SW_ON || (outside && inside)) return 0;
+    snprintf(why, why_size, "offload_steering is true, but %s is steered %s",
+             outside ? "the inside" : "the outside",
+             outside ? server->steering_inside : server->steering_outside);
+    return SW_EINVAL;
+}
+
+void sw_server_log_steering(const struct sw_server *server)
+{
+    if (server->crew.count == 1) return;
+    sw_log_event(SW_LOG_INFO,
+                 SW_LOG_FIELDS({"workers", .number = server->crew.count},
+                               {"outside", .text = server->steering_outside},
+                               {"inside", .text = server->steering_inside}),
+                 "Steering to workers");
+}
+
+/* --- all of them -------------------------------------------------------------------------------*/
+
+static int open_queues(struct sw_server *server, struct sw_tun *first, char *why, size_t why_size)
+{
+    snprintf(why, why_size, "out of memory");
+    int error = make_worker(server, 0, first);
+    for (unsigned i = 1; error == 0 && i < server->crew.count; i++) {
+        struct sw_tun queue;
+        error = sw_tun_open_queue(&queue, first, why, why_size);
+        if (error < 0) return error;
+        snprintf(why, why_size, "out of memory");
+        error = make_worker(server, i, &queue);
+    }
+    return error;
+}
+
+static int open_engines(struct sw_server *server, unsigned mtu, char *why, size_t why_size)
+{
+    for (unsigned i = 0; i < server->crew.count; i++) {
+        int error = open_engine(&server->workers[i], mtu);
+        if (error == 0) continue;
+        snprintf(why, why_size, "protocol engine: %s", sw_strerror(error));
+        return error;
+    }
+    return 0;
+}
+
+int sw_server_open_workers(struct sw_server *server, struct sw_tun *tun, char *why, size_t why_size)
+{
+    unsigned count = sw_server_count_workers(server->config);
+    if (sw_crew_init(&server->crew, count) < 0) {
+        sw_tun_close(tun);
+        snprintf(why, why_size, "out of memory");
+        return SW_ENOMEM;
+    }
+    int error = open_queues(server, tun, why, why_size);
+    if (error == 0) error = open_engines(server, tun->mtu, why, why_size);
+    if (error == 0) error = open_sockets(server, why, why_size);
+    if (error == 0) error = steer(server, why, why_size);
+    return error;
+}
+
+void sw_server_close_workers(struct sw_server *server)
+{
+    if (server->steering.table != NULL)
+        sw_tun_steering_stop(&server->steering, sw_worker_tun(server->crew.workers[0]),
+                             &sw_sys_kernel);
+    for (unsigned i = 0; i < server->crew.count; i++)
+        sw_listener_close(server->workers[i].listener);
+    sw_crew_free(&server->crew);
+    for (unsigned i = 0; i < server->crew.count; i++) {
+        sw_metrics_free(server->workers[i].metrics);
+        free(server->workers[i].conns);
+    }
+}
