@@ -191,14 +191,14 @@ def slow_hop(router_lab):
 
 @pytest.mark.serial
 def test_bursts_of_batches_do_not_overrun_a_slow_hop(slow_hop):
-    """Against single datagrams: about the same rate, about the same losses. In three interleaved
-    pairs of runs; what one run shows varies by a tenth in rate and by half in losses.
+    """Against single datagrams, in three pairs of runs: the same losses, the same rate. Runs without
+    their slow start, where losses are luck; after it they vary by a fifth, rates by a tenth.
     """
     lab = slow_hop
     bits, retransmits = {0: 0.0, 1: 0.0}, {0: 0, 1: 0}
     for segments in (0, 1) * 3:
         server, client = offload_tunnel(lab, {"max_segments_per_send": segments})
-        result = traffic.iperf3(lab, lab.client, reverse=True, seconds=3)
+        result = traffic.iperf3(lab, lab.client, "--omit", "1", reverse=True, seconds=4)
         metrics = server.metrics()
         assert (metrics["udp_gso_messages"] > 0) == (segments == 0)
         bits[segments] += result.bits_per_second
@@ -206,8 +206,8 @@ def test_bursts_of_batches_do_not_overrun_a_slow_hop(slow_hop):
         assert client.stop() == 0
         assert server.stop() == 0
     assert retransmits[1] > 0  # the queue is what limits
-    assert bits[0] > 0.85 * bits[1]
-    assert retransmits[0] < 1.6 * retransmits[1]
+    assert bits[0] > 0.8 * bits[1]
+    assert retransmits[0] < 1.5 * retransmits[1]
 
 
 @pytest.fixture
