@@ -92,9 +92,11 @@ static int open_tls(struct sw_client *client)
     int error = 0;
     client->tls = sw_tls_context_new(&tls, &error, &detail);
     if (client->tls != NULL) return 0;
-    snprintf(client->why, sizeof client->why, "%s: %s%s%s%s",
-             error == SW_ENAME ? "server_dn" : "ca_cert", sw_strerror(error),
-             detail != NULL ? " (" : "", detail != NULL ? detail : "", detail != NULL ? ")" : "");
+    const char *what = error == SW_ECERT   ? "ca_cert: holds no usable certificate"
+                       : error == SW_ENAME ? "server_dn: is no name to check a certificate against"
+                                           : sw_strerror(error);
+    snprintf(client->why, sizeof client->why, "%s%s%s%s", what, detail != NULL ? " (" : "",
+             detail != NULL ? detail : "", detail != NULL ? ")" : "");
     return error;
 }
 

@@ -80,8 +80,8 @@ static const struct sw_option options[] = {
         .help = "List of servers, each a map with server and, where wanted, mode, server_dn, "
                 "cipher, user, password, token, ca_cert and outside_mtu. With it, server, mode, "
                 "server_dn and cipher of the top level are ignored; an entry without any "
-                "credentials takes those of the top level, one without ca_cert takes that. This "
-                "version connects to the first entry only.",
+                "credentials takes those of the top level, one without ca_cert takes that. They "
+                "are tried one after the other until one is online.",
     },
     {
         .name = "server",
@@ -103,11 +103,9 @@ static const struct sw_option options[] = {
     },
     {
         .name = "server_dn",
-        .type = &sw_type_text,
+        .type = &sw_type_dns_name,
         .offset = AT(server_dn),
-        .max = 253,
         .initial = "",
-        .meta = "NAME",
         .group = "Server",
         .help =
             "The name that the server's certificate must carry, as alternative name or, in a "

@@ -40,9 +40,8 @@ static const struct sw_option entry_options[] = {
     {
         .name = "server_dn",
         .flags = SW_OPTION_OPTIONAL,
-        .type = &sw_type_text,
+        .type = &sw_type_dns_name,
         .offset = AT(server_dn),
-        .max = 253,
     },
     {
         .name = "cipher",
@@ -272,9 +271,6 @@ void sw_client_servers_complete(struct sw_option_load *load, struct sw_client_co
     servers->n = kept;
     if (kept == 0 && missing != NULL)
         sw_option_error(load, anchor, "no %s given; set both user and password, or token", missing);
-    if (kept > 1)
-        sw_option_warn(load, "servers",
-                       "only the first entry is used in this version; the others are ignored");
 }
 
 static bool is_inherited(const struct sw_client_config *config, const struct sw_ca_cert *ca)

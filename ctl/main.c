@@ -73,6 +73,7 @@ int main(int argc, char **argv)
     bool as_json = false;
     int flag;
 
+    if (argc > 0) argv[0] = (char[]){"slipwayctl"}; /* for getopt's messages */
     while ((flag = getopt_long(argc, argv, "s:jhV", flags, NULL)) != -1) {
         switch (flag) {
         case 's':

@@ -4,10 +4,10 @@
  * A queue of free addresses and an array of owners, both indexed by the distance from the network
  * address.
  *
- * The queue is shuffled once and then first in, first out: an address rests as long as possible
- * before somebody else gets it, so that late packets to its last owner find nobody. Taking and
- * giving are rare (login and logout) and locked. The array says which worker an address belongs to
- * and is read by all of them, and by the kernel's steering program, without the lock.
+ * The queue is shuffled once, if wanted, and then first in, first out: an address rests as long as
+ * possible before somebody else gets it, so that late packets to its last owner find nobody. Taking
+ * and giving are rare (login and logout) and locked. The array says which worker an address belongs
+ * to and is read by all of them, and by the kernel's steering program, without the lock.
  */
 
 #include "host/address_pool.h"
@@ -20,9 +20,6 @@
 #include <string.h>
 
 #include "host/address.h"
-
-#define PREFIX_MIN 8  /* 16 million addresses */
-#define PREFIX_MAX 30 /* two addresses */
 
 struct sw_address_pool {
     uint32_t network;
@@ -59,9 +56,10 @@ struct sw_address_pool *sw_address_pool_new(uint32_t network, unsigned prefix,
                                             size_t why_size)
 {
     char text[SW_ADDRESS_TEXT];
-    if (prefix < PREFIX_MIN || prefix > PREFIX_MAX) {
+    if (prefix < SW_ADDRESS_POOL_PREFIX_MIN || prefix > SW_ADDRESS_POOL_PREFIX_MAX) {
         snprintf(why, why_size, "address pool %s/%u: the prefix must be between /%u and /%u",
-                 sw_ipv4_text(network, text), prefix, PREFIX_MIN, PREFIX_MAX);
+                 sw_ipv4_text(network, text), prefix, SW_ADDRESS_POOL_PREFIX_MIN,
+                 SW_ADDRESS_POOL_PREFIX_MAX);
         return NULL;
     }
     struct sw_address_pool *pool = calloc(1, sizeof *pool);
@@ -83,7 +81,7 @@ struct sw_address_pool *sw_address_pool_new(uint32_t network, unsigned prefix,
         return NULL;
     }
     pool->free = pool->capacity;
-    shuffle(pool->ring, pool->capacity, random);
+    if (random != NULL) shuffle(pool->ring, pool->capacity, random);
     return pool;
 
 no_memory:

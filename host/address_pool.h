@@ -8,6 +8,9 @@
 
 #include <slipway/types.h>
 
+#define SW_ADDRESS_POOL_PREFIX_MIN 8  /**< 16 million addresses */
+#define SW_ADDRESS_POOL_PREFIX_MAX 30 /**< two addresses */
+
 #define SW_NOBODY UINT8_MAX /**< in place of a worker: the address is free, or not of the pool */
 
 struct sw_address_pool;
@@ -15,8 +18,9 @@ struct sw_address_pool;
 /**
  * A pool of the host addresses of network/prefix (network and broadcast address are not among
  * them), without the n reserved ones; reserved addresses outside the pool are fine. random gives a
- * number below its argument and decides the order in which addresses are handed out. On failure
- * NULL and one sentence in why: prefix not within 8..30, nothing left, no memory.
+ * number below its argument and decides the order in which addresses are handed out; NULL: in
+ * ascending order. On failure NULL and one sentence in why: prefix outside its limits, nothing
+ * left, no memory.
  */
 struct sw_address_pool *sw_address_pool_new(uint32_t network, unsigned prefix,
                                             const uint32_t *reserved, size_t n,

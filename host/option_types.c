@@ -247,6 +247,20 @@ const struct sw_option_type sw_type_size = {
 
 /* --- words --------------------------------------------------------------------------------- */
 
+const char *sw_option_expected(const struct sw_option *option, struct sw_why *room)
+{
+    size_t used = 0;
+
+    if (option->words == NULL) return option->type->expected;
+    for (const struct sw_option_word *word = option->words; word->word != NULL; word++) {
+        const char *gap = word == option->words ? "" : word[1].word == NULL ? " or " : ", ";
+        if (used >= sizeof room->text) break;
+        used +=
+            (size_t)snprintf(room->text + used, sizeof room->text - used, "%s%s", gap, word->word);
+    }
+    return room->text;
+}
+
 static int parse_enum(const struct sw_option *option, const char *text, void *field,
                       struct sw_why *why)
 {
@@ -259,13 +273,8 @@ static int parse_enum(const struct sw_option *option, const char *text, void *fi
         }
     }
 
-    size_t used = (size_t)snprintf(why->text, sizeof why->text, "is not possible; expected ");
-    for (const struct sw_option_word *word = option->words; word->word != NULL; word++) {
-        const char *gap = word == option->words ? "" : word[1].word == NULL ? " or " : ", ";
-        if (used >= sizeof why->text) break;
-        used +=
-            (size_t)snprintf(why->text + used, sizeof why->text - used, "%s%s", gap, word->word);
-    }
+    struct sw_why words;
+    sw_why(why, "is not possible; expected %s", sw_option_expected(option, &words));
     return SW_EINVAL;
 }
 
@@ -284,7 +293,7 @@ _Static_assert(sizeof(enum sw_tristate) == sizeof(int), "enum fields are written
 
 const struct sw_option_type sw_type_enum = {
     .noun = "a word of the list",
-    .expected = "one of the words that --help lists",
+    .expected = "a word of the list",
     .size = sizeof(int),
     .parse = parse_enum,
     .print = print_enum,

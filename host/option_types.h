@@ -65,6 +65,9 @@ struct sw_why {
 };
 void sw_why(struct sw_why *why, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/** What to write for an option: its words where it has some, else what its type expects. */
+const char *sw_option_expected(const struct sw_option *option, struct sw_why *room);
+
 struct sw_option_type {
     const char *noun;     /**< "a size", "an IPv4 address": what a value is in messages */
     const char *expected; /**< what to write, with an example */
@@ -101,6 +104,7 @@ extern const struct sw_option_type sw_type_ipv4;     /* struct in_addr; 0.0.0.0 
 extern const struct sw_option_type sw_type_ipv4_net; /* struct sw_ipv4_net */
 extern const struct sw_option_type sw_type_sockaddr; /* struct sockaddr_storage */
 extern const struct sw_option_type sw_type_server;   /* struct sw_host_port */
+extern const struct sw_option_type sw_type_dns_name; /* char *, a name that certificates carry */
 extern const struct sw_option_type sw_type_ca;       /* struct sw_ca_cert */
 extern const struct sw_option_type sw_type_ip_map;   /* struct sw_ip_map */
 

@@ -246,7 +246,8 @@ static int end(struct sw_option_load *load, int rc)
 
 static void read_file(struct sw_option_load *load)
 {
-    struct sw_option_site site = {.source = SW_FROM_FILE, .file = load->file};
+    const struct sw_option_site nowhere = {.source = SW_FROM_DEFAULT};
+    const struct sw_option_site site = {.source = SW_FROM_FILE, .file = load->file};
     enum sw_path_rule rule =
         load->set->config_owner_only ? SW_PATH_OWNER_ONLY : SW_PATH_WORLD_READABLE;
     char why[320];
@@ -256,7 +257,8 @@ static void read_file(struct sw_option_load *load)
     if (sw_path_check(load->file, rule, sw_path_checks_disabled(load->environment), why,
                       sizeof why) < 0 ||
         sw_slurp(load->file, CONFIG_MAX, &bytes, &len, why, sizeof why) < 0) {
-        sw_option_report(load, SW_FINDING_ERROR, &site, NULL, "%s", why);
+        bool named = strncmp(why, load->file, strlen(load->file)) == 0; /* its path is absolute */
+        sw_option_report(load, SW_FINDING_ERROR, named ? &nowhere : &site, NULL, "%s", why);
         return;
     }
     sw_option_read_yaml(load, bytes, len);
@@ -296,10 +298,11 @@ int sw_options_load(const struct sw_option_set *set, int argc, char *const *argv
     if (answer(&load, request)) return end(&load, report->n_errors > 0 ? SW_EINVAL : 1);
 
     load.file = sw_option_cli_text(&load, "config_file");
-    if (load.file == NULL) {
+    if (load.file == NULL || load.file[0] == '\0') {
         sw_option_report(&load, SW_FINDING_ERROR,
                          &(struct sw_option_site){.source = SW_FROM_COMMAND_LINE}, "config_file",
-                         "is missing; start with %s --config-file FILE", set->program);
+                         "is %s; start with %s --config-file FILE",
+                         load.file == NULL ? "missing" : "empty", set->program);
         load.is_usage_error = true;
         return end(&load, SW_EINVAL);
     }

@@ -93,7 +93,9 @@ static void take_value(struct sw_option_load *load, struct arguments *arguments,
     } else if ((option->flags & SW_OPTION_OPTIONAL) != 0) {
         remember(load, option, flag, NULL);
     } else {
-        usage_error(load, "%s: needs a value; expected %s", flag, option->type->expected);
+        struct sw_why room;
+        usage_error(load, "%s: needs a value; expected %s", flag,
+                    sw_option_expected(option, &room));
     }
 }
 

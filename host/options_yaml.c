@@ -34,8 +34,9 @@ static void set_node(struct sw_option_load *load, const struct sw_option *option
         return;
     }
     if (option->type->parse_node == NULL) {
+        struct sw_why room;
         sw_option_report(load, SW_FINDING_ERROR, site, option->name, "is %s; expected %s",
-                         sw_yaml_kind_name(node), option->type->expected);
+                         sw_yaml_kind_name(node), sw_option_expected(option, &room));
         return;
     }
     option->type->parse_node(load, option, node, site, (char *)base + option->offset);

@@ -35,7 +35,8 @@ static int open_pool(struct sw_server *server, char *why, size_t why_size)
         ntohl(config->lightway_dns_ip.s_addr), ntohl(config->tun_ip.s_addr)};
     server->pool =
         sw_address_pool_new(ntohl(config->ip_pool.address.s_addr), config->ip_pool.prefix, reserved,
-                            sizeof reserved / sizeof reserved[0], sw_random_below, why, why_size);
+                            sizeof reserved / sizeof reserved[0],
+                            config->randomize_ippool ? sw_random_below : NULL, why, why_size);
     if (server->pool == NULL) return SW_EINVAL;
     server->network = sw_address_pool_network(server->pool);
     server->span = sw_address_pool_span(server->pool);
@@ -55,6 +56,24 @@ static int read_pem(const char *path, struct sw_pem *pem, char **text, char *why
     return 0;
 }
 
+static void explain_tls(const struct sw_server_config *config, int error, const char *detail,
+                        char *why, size_t why_size)
+{
+    if (error == SW_ECERT)
+        snprintf(why, why_size, "server_cert: %s: holds no usable certificate; expected PEM",
+                 config->server_cert);
+    else if (error == SW_EINVAL)
+        snprintf(
+            why, why_size,
+            "server_key: %s: holds no private key that belongs to server_cert %s; expected PEM",
+            config->server_key, config->server_cert);
+    else
+        snprintf(why, why_size, "TLS: %s", sw_strerror(error));
+    if (detail == NULL) return;
+    size_t used = strlen(why);
+    snprintf(why + used, why_size - used, " (%s)", detail);
+}
+
 static int open_tls(struct sw_server *server, char *why, size_t why_size)
 {
     const struct sw_server_config *config = server->config;
@@ -72,9 +91,7 @@ static int open_tls(struct sw_server *server, char *why, size_t why_size)
     if (error == 0) {
         server->tls = sw_tls_context_new(&tls, &error, &detail);
         if (server->tls == NULL)
-            snprintf(why, why_size, "server_cert %s, server_key %s: %s%s%s%s", config->server_cert,
-                     config->server_key, sw_strerror(error), detail != NULL ? " (" : "",
-                     detail != NULL ? detail : "", detail != NULL ? ")" : "");
+            explain_tls(config, error, detail, why, why_size);
         else
             error = 0;
     }

@@ -10,6 +10,7 @@
 #include <slipway/error.h>
 #include <string.h>
 
+#include "host/address_pool.h"
 #include "host/mailbox.h"
 #include "host/offload_options.h"
 
@@ -215,12 +216,12 @@ static const struct sw_option options[] = {
     },
     {
         .name = "randomize_ippool",
-        .flags = SW_OPTION_LATER,
         .type = &sw_type_bool,
         .offset = AT(randomize_ippool),
         .initial = "true",
         .group = "Tunnel",
-        .help = "Hand out inside addresses in random order.",
+        .help = "Hand out inside addresses in random order; if false, in ascending order. Either "
+                "way the one that has been free for longest is next.",
     },
     {
         .name = "ip_map",
@@ -330,12 +331,14 @@ static const struct sw_option options[] = {
     },
     {
         .name = "connection_age_expiration_interval",
+        .flags = SW_OPTION_LATER,
         .type = &sw_type_duration,
         .offset = AT(connection_age_expiration_interval),
         .initial = "1m",
         .min = 1,
         .group = "Sessions",
-        .help = "How often idle connections are looked for.",
+        .help = "How often idle connections are looked for. Not needed here: a connection ends at "
+                "the moment when it has been idle for too long.",
     },
 
     {
@@ -384,12 +387,22 @@ static const struct sw_option_retired retired[] = {
     {0},
 };
 
+static void check_pool(struct sw_option_load *load, const struct sw_server_config *config)
+{
+    unsigned prefix = config->ip_pool.prefix;
+
+    if (prefix < SW_ADDRESS_POOL_PREFIX_MIN || prefix > SW_ADDRESS_POOL_PREFIX_MAX)
+        sw_option_error(load, "ip_pool", "/%u is no size for a pool; expected /%d to /%d", prefix,
+                        SW_ADDRESS_POOL_PREFIX_MIN, SW_ADDRESS_POOL_PREFIX_MAX);
+}
+
 static void check(struct sw_option_load *load, void *all)
 {
     struct sw_server_config *config = all;
 
     config->control_socket_explicit = sw_option_given(load, "control_socket");
     sw_offload_check_options(load, config->enable_tun_offload, &config->offload);
+    check_pool(load, config);
     if (config->enable_expresslane && config->mode != SW_DATAGRAM)
         sw_option_error(load, "enable_expresslane",
                         "needs mode udp; set mode: udp, or remove enable_expresslane");

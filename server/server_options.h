@@ -54,9 +54,9 @@ struct sw_server_config {
     /* Sessions */
     bool enable_expresslane;
     sw_time expresslane_keys_rotation_interval;
-    sw_time connection_age_expiration_interval;
+    sw_time connection_age_expiration_interval; /**< without effect, see its help */
     sw_time statistics_reporting_interval;
-    bool randomize_ippool; /**< later */
+    bool randomize_ippool;
 
     /* Operation */
     enum sw_log_level log_level;

@@ -186,7 +186,8 @@ struct sw_tls_context *sw_tls_context_new(const struct sw_tls_config *config, in
     return context;
 
 fail:
-    if (detail != NULL) *detail = sw_tls_error_words(r);
+    /* For its plain "no" the library has no words. */
+    if (detail != NULL && r != WOLFSSL_FAILURE) *detail = sw_tls_error_words(r);
     sw_tls_context_free(context);
     sw_tls_enter(NULL);
     return NULL;

@@ -152,6 +152,15 @@ static void test_order_comes_from_the_generator(void **state)
     sw_address_pool_free(pool);
 }
 
+static void test_order_ascends_without_a_generator(void **state)
+{
+    char why[256];
+    struct sw_address_pool *pool = sw_address_pool_new(NETWORK, 29, NULL, 0, NULL, why, sizeof why);
+    for (uint32_t i = 1; i <= 6; i++)
+        assert_int_equal(take(pool, OWNER), NETWORK + i);
+    sw_address_pool_free(pool);
+}
+
 static void test_pools_that_make_no_sense_are_refused(void **state)
 {
     const uint32_t both[] = {NETWORK + 1, NETWORK + 2};
@@ -187,6 +196,7 @@ int main(void)
         cmocka_unit_test(test_giving_twice_does_no_harm),
         cmocka_unit_test(test_host_bits_of_the_network_are_cleared),
         cmocka_unit_test(test_order_comes_from_the_generator),
+        cmocka_unit_test(test_order_ascends_without_a_generator),
         cmocka_unit_test(test_pools_that_make_no_sense_are_refused),
         cmocka_unit_test(test_largest_pool),
     };

@@ -327,8 +327,16 @@ static void test_a_wrong_value_names_line_key_value_and_what_to_write(void **sta
                    "characters without spaces, / and :");
     assert_refuses("server_key: ''\n",
                    "server.yaml:1: server_key: \"\" is empty; expected the path of a file");
-    assert_refuses("mode: [udp]\n",
-                   "server.yaml:1: mode: is a list; expected one of the words that --help lists");
+    assert_refuses("mode: [udp]\n", "server.yaml:1: mode: is a list; expected tcp or udp");
+}
+
+static void test_networks_that_cannot_be_pools_are_refused(void **state)
+{
+    (void)state;
+    assert_refuses("ip_pool: 10.0.0.0/31\n",
+                   "server.yaml:1: ip_pool: /31 is no size for a pool; expected /8 to /30");
+    assert_refuses("ip_pool: 10.0.0.0/7\n",
+                   "server.yaml:1: ip_pool: /7 is no size for a pool; expected /8 to /30");
 }
 
 static void test_addresses_that_are_none_are_refused(void **state)
@@ -510,8 +518,7 @@ static void test_usage_errors_end_with_2(void **state)
                                              "mean --tun-name?");
     assert_usage_error(LIST("--zzzzzzzz"), "command line: --zzzzzzzz: unknown option");
     assert_usage_error(LIST("-z"), "command line: -z: unknown option");
-    assert_usage_error(LIST("--mode"), "command line: --mode: needs a value; expected one of the "
-                                       "words that --help lists");
+    assert_usage_error(LIST("--mode"), "command line: --mode: needs a value; expected tcp or udp");
     assert_usage_error(LIST("--mode", "udp", "-m", "udp"),
                        "command line: -m: given twice; keep one of them");
     assert_usage_error(LIST("--enable-pqc", "--enable-pqc"),
@@ -534,6 +541,11 @@ static void test_the_config_file_is_required(void **state)
     assert_only_error(&report, "command line: --config-file: is missing; start with slipway-server "
                                "--config-file FILE");
     assert_int_equal(report.exit_status, 2);
+    reset();
+    char *empty[] = {(char[]){"slipway-server"}, (char[]){"--config-file="}, NULL};
+    assert_int_equal(sw_server_config_load(2, empty, NULL, &config, &report), SW_EINVAL);
+    assert_only_error(&report, "command line: --config-file: is empty; start with slipway-server "
+                               "--config-file FILE");
 }
 
 static void test_help_lists_every_option_that_is_not_hidden(void **state)
@@ -591,7 +603,7 @@ static void test_options_without_effect_warn_once_if_set(void **state)
                                         "key_update_interval: 1m\n",
                                         "proxy_protocol: true\n",
                                         "token_rsa_pub_key_pem: key.pem\n",
-                                        "randomize_ippool: false\n",
+                                        "connection_age_expiration_interval: 10s\n",
                                         "tls_debug: true\n",
                                         "ip_map: {1.2.3.4: 10.125.1.0/24}\n"};
     for (size_t i = 0; i < sizeof later / sizeof later[0]; i++) {
@@ -710,6 +722,7 @@ int main(void)
         TEST(test_config_file_in_the_file_is_ignored),
         TEST(test_values_of_every_type_are_read),
         TEST(test_a_wrong_value_names_line_key_value_and_what_to_write),
+        TEST(test_networks_that_cannot_be_pools_are_refused),
         TEST(test_addresses_that_are_none_are_refused),
         TEST(test_one_run_shows_everything_that_is_wrong),
         TEST(test_messages_are_one_line_whatever_the_value),

@@ -154,13 +154,14 @@ static void test_server_addresses(void **state)
 static void test_entries_inherit_credentials_and_ca(void **state)
 {
     (void)state;
-    assert_loads("servers:\n"
-                 "  - server: one:1\n"
-                 "  - {server: two:2, user: other, password: secret, mode: udp,\n"
-                 "     cipher: chacha20, server_dn: two, ca_cert: two.crt, outside_mtu: 1400}\n"
-                 "  - {server: three:3, token: abc, password: unused}\n"
-                 "user: u\npassword: p\nca_cert: top.crt\nmode: udp\ncipher: chacha20\n"
-                 "server_dn: top\n");
+    assert_loads(
+        "servers:\n"
+        "  - server: one:1\n"
+        "  - {server: two:2, user: other, password: secret, mode: udp,\n"
+        "     cipher: chacha20, server_dn: two.test, ca_cert: two.crt, outside_mtu: 1400}\n"
+        "  - {server: three:3, token: abc, password: unused}\n"
+        "user: u\npassword: p\nca_cert: top.crt\nmode: udp\ncipher: chacha20\n"
+        "server_dn: top.test\n");
     const struct sw_client_server *entries = config.servers.entries;
     assert_int_equal(config.servers.n, 3);
     assert_string_equal(entries[0].user, "u");
@@ -175,13 +176,13 @@ static void test_entries_inherit_credentials_and_ca(void **state)
     assert_string_equal(entries[1].ca_cert.path, "two.crt");
     assert_int_equal(entries[1].mode, SW_DATAGRAM);
     assert_int_equal(entries[1].cipher, SW_CLIENT_CHACHA20);
-    assert_string_equal(entries[1].server_dn, "two");
+    assert_string_equal(entries[1].server_dn, "two.test");
     assert_int_equal(entries[1].outside_mtu, 1400);
 
     assert_string_equal(entries[2].token, "abc");
     assert_null(entries[2].user);
     assert_null(entries[2].password);
-    assert_a_warning(&report, "client.yaml:1: servers: only the first entry is used");
+    assert_int_equal(report.n_warnings, 1); /* dns_config_mode */
 }
 
 static void test_an_entry_with_any_credential_inherits_none(void **state)
@@ -421,15 +422,40 @@ static void test_the_clients_file_is_for_its_owner_only(void **state)
     assert_int_equal(load_file("client.yaml", NULL), 0);
 }
 
+static void test_names_that_no_certificate_is_checked_against_are_refused(void **state)
+{
+    static const char *const bad[] = {"10.0.0.1", "host",  "a..b",  ".a.b",  "-a.b",
+                                      "a-.b",     "a.b c", "*.a.b", "a.b.7", "a/b.c"};
+    static const char *const good[] = {"localhost", "a.b", "vpn.example.net", "a.b.", "1a.2b",
+                                       "x_y.z-z.q", "''"};
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char yaml[256], line[256];
+        snprintf(yaml, sizeof yaml, LOGIN "server_dn: '%s'\n", bad[i]);
+        snprintf(line, sizeof line,
+                 "client.yaml:5: server_dn: \"%s\" is not a name that a certificate can be checked "
+                 "against; expected a fully qualified name, e.g. vpn.example.net, or localhost",
+                 bad[i]);
+        assert_int_equal(load_text(yaml), SW_EINVAL);
+        assert_only_error(&report, line);
+    }
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        char yaml[256];
+        snprintf(yaml, sizeof yaml, LOGIN "server_dn: %s\n", good[i]);
+        assert_loads(yaml);
+    }
+}
+
 static void test_the_environment_can_carry_the_password(void **state)
 {
     char *environment[] = {(char[]){"LW_CLIENT_PASSWORD=from environment"},
-                           (char[]){"LW_CLIENT_SERVER_DN=name"}, (char[]){"LW_SERVER_X=1"}, NULL};
+                           (char[]){"LW_CLIENT_SERVER_DN=name.test"}, (char[]){"LW_SERVER_X=1"},
+                           NULL};
     (void)state;
     fixture_write("client.yaml", 0600, LOGIN "ca_cert: '" BEGIN " AAAA " END "'\n");
     assert_int_equal(load_file("client.yaml", environment), 0);
     assert_string_equal(config.servers.entries[0].password, "from environment");
-    assert_string_equal(config.servers.entries[0].server_dn, "name");
+    assert_string_equal(config.servers.entries[0].server_dn, "name.test");
     assert_string_equal(config.servers.entries[0].server.host, "host");
 
     char *list[] = {(char[]){"LW_CLIENT_SERVERS=a:1"}, NULL};
@@ -620,6 +646,7 @@ int main(void)
         TEST(test_ca_text_is_unfolded),
         TEST(test_ca_files_are_read),
         TEST(test_the_clients_file_is_for_its_owner_only),
+        TEST(test_names_that_no_certificate_is_checked_against_are_refused),
         TEST(test_the_environment_can_carry_the_password),
         TEST(test_generated_files_read_back_as_defaults),
         TEST(test_generate_refuses_what_it_cannot_do),
