@@ -65,9 +65,27 @@ static int fail(struct sw_tun *tun, char *why, size_t why_size, const char *what
     if (error == ENOENT || error == ENODEV || error == ENXIO)
         hint = " (the tun driver must be loaded, and a container needs the device node)";
     if (error == EBUSY) hint = " (another program uses the device)";
-    snprintf(why, why_size, "TUN device %s: %s: %s%s", tun->name, what, strerror(error), hint);
+    if (error == ENOTUNIQ)
+        snprintf(why, why_size, "%s: a device of that name exists and is no TUN device", tun->name);
+    else
+        snprintf(why, why_size, "TUN device %s: %s: %s%s", tun->name, what, strerror(error), hint);
     sw_tun_close(tun);
     return SW_EINVAL;
+}
+
+/* Asks about the device by its name; false: nobody knows. */
+static bool ask_device(const struct sw_tun *tun, void *question)
+{
+    struct ifreq request;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    memset(&request, 0, sizeof request);
+    snprintf(request.ifr_name, sizeof request.ifr_name, "%s", tun->name);
+    request.ifr_data = question;
+    bool known = fd >= 0 && tun->sys->ioctl(fd, SIOCETHTOOL, &request) == 0;
+    int error = errno;
+    if (fd >= 0) close(fd);
+    errno = error;
+    return known;
 }
 
 /*
@@ -77,20 +95,25 @@ static int fail(struct sw_tun *tun, char *why, size_t why_size, const char *what
 static bool in_use(const struct sw_tun *tun)
 {
     struct ethtool_value link = {.cmd = ETHTOOL_GLINK};
-    struct ifreq request;
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    memset(&request, 0, sizeof request);
-    snprintf(request.ifr_name, sizeof request.ifr_name, "%s", tun->name);
-    request.ifr_data = (void *)&link;
-    bool known = fd >= 0 && tun->sys->ioctl(fd, SIOCETHTOOL, &request) == 0;
-    if (fd >= 0) close(fd);
-    return known && link.data != 0;
+    return ask_device(tun, &link) && link.data != 0;
+}
+
+/* TUN devices have always told their driver's name. */
+static bool is_other_kind(const struct sw_tun *tun)
+{
+    struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
+    if (!ask_device(tun, &info)) return errno == EOPNOTSUPP;
+    return strcmp(info.driver, "tun") != 0 || strcmp(info.bus_info, "tun") != 0;
 }
 
 /* A device that exists has the number of queues it was made with; ours must ask for the same. */
 static int attach(struct sw_tun *tun, const struct sw_tun_config *config, bool framing)
 {
     tun->multi_queue = config->multi_queue;
+    if (tun->existed && is_other_kind(tun)) {
+        errno = ENOTUNIQ;
+        return -1;
+    }
     for (int attempt = 0;; attempt++) {
         struct ifreq request;
         memset(&request, 0, sizeof request);

@@ -178,6 +178,26 @@ static void test_device_in_use_is_named(void **state)
     sw_tun_close(&tun);
 }
 
+static void test_device_of_another_kind_is_named(void **state)
+{
+    struct sw_tun_config config = {.framing = true, .multi_queue = true};
+    struct ifreq tap = {.ifr_name = NAME, .ifr_flags = IFF_TAP | IFF_NO_PI};
+    const char *const names[] = {"lo", NAME};
+    NEED_OWN_NETWORK(entered);
+    int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+    assert_int_equal(ioctl(fd, TUNSETIFF, &tap), 0);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct sw_tun tun;
+        char why[256] = "";
+        config.name = names[i];
+        assert_int_equal(sw_tun_open(&tun, &config, &sw_sys_kernel, why, sizeof why), SW_EINVAL);
+        assert_non_null(strstr(why, names[i]));
+        assert_non_null(strstr(why, "is no TUN device"));
+        assert_int_equal(tun.fd, -1);
+    }
+    close(fd);
+}
+
 static void test_kernel_names_a_device_without_name(void **state)
 {
     const struct sw_tun_config config = {.framing = true, .read_tcp = true};
@@ -482,6 +502,7 @@ int main(void)
         cmocka_unit_test(test_persistent_device_with_offload_then_without),
         cmocka_unit_test(test_existing_device_decides_about_queues),
         cmocka_unit_test(test_device_in_use_is_named),
+        cmocka_unit_test(test_device_of_another_kind_is_named),
         cmocka_unit_test(test_kernel_names_a_device_without_name),
         cmocka_unit_test(test_written_packet_arrives),
         cmocka_unit_test(test_refused_packet_is_counted),
