@@ -80,7 +80,7 @@ static const struct sw_metric_def engine_metrics[] = {
     ENGINE_NAMED(drop_no_inside_ip, "tun_rejected_packet_no_client_ip",
                  "Packets from a client without inside address"),
     ENGINE(drop_oversize, "Inside packets or segments larger than the tunnel carries"),
-    ENGINE(drop_queue_full, "Inside packets dropped because a TCP client is too slow"),
+    ENGINE(drop_queue_full, "Inside packets and answers dropped because a TCP peer is too slow"),
     ENGINE(drop_tls_write, "Records that could not be written"),
     ENGINE(drop_data_not_online, "Data of a peer before it was Online"),
     ENGINE(drop_invalid_inside_packet, "Data of a peer that is no IPv4 packet"),
