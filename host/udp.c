@@ -37,7 +37,7 @@ static int set_int(int fd, int level, int option, int value)
 
 /* The kernel doubles what is asked for its own bookkeeping and reports the doubled value. */
 static void set_buffer(int fd, uint64_t wanted, int force, int normal, const char *what,
-                       const char *sysctl)
+                       const char *sysctl, bool quiet)
 {
     if (wanted == 0) return;
     int value = wanted > INT32_MAX / 2 ? INT32_MAX / 2 : (int)wanted;
@@ -45,7 +45,7 @@ static void set_buffer(int fd, uint64_t wanted, int force, int normal, const cha
     int granted = 0;
     socklen_t len = sizeof granted;
     if (getsockopt(fd, SOL_SOCKET, normal, &granted, &len) < 0) return;
-    if (granted / 2 < value)
+    if (granted / 2 < value && !quiet)
         sw_log_warn("the %s buffer of the UDP socket is %d bytes instead of %d: raise it with "
                     "sysctl -w %s=%d",
                     what, granted / 2, value, sysctl, value);
@@ -133,10 +133,11 @@ int sw_udp_open(struct sw_udp *udp, const struct sw_udp_config *config, const st
     udp->fd = socket(udp->family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
     if (udp->fd < 0) return fail(udp, why, why_size, "socket");
 
-    set_buffer(udp->fd, config->send_buffer, SO_SNDBUFFORCE, SO_SNDBUF, "send",
-               "net.core.wmem_max");
+    bool quiet = config->place == SW_REUSEPORT_NEXT; /* the first one has said it */
+    set_buffer(udp->fd, config->send_buffer, SO_SNDBUFFORCE, SO_SNDBUF, "send", "net.core.wmem_max",
+               quiet);
     set_buffer(udp->fd, config->receive_buffer, SO_RCVBUFFORCE, SO_RCVBUF, "receive",
-               "net.core.rmem_max");
+               "net.core.rmem_max", quiet);
     if (config->mark != 0 && set_int(udp->fd, SOL_SOCKET, SO_MARK, (int)config->mark) < 0) {
         if (server) return fail(udp, why, why_size, "SO_MARK");
         sw_log_warn("the UDP socket is not marked: %s", strerror(errno));

@@ -141,6 +141,7 @@ class Moving:
         return client
 
 
+@pytest.mark.asan
 @pytest.mark.parametrize("steering", ("auto", False), ids=("steering", "none"))
 def test_client_that_moves_stays_with_its_worker(router_lab, steering):
     lab = router_lab
@@ -217,6 +218,7 @@ def make_tun(wide_lab):
     host.ip("link", "delete", "dev", NAME)
 
 
+@pytest.mark.asan
 def test_device_with_a_single_queue(wide_lab, make_tun):
     """One worker reads for all, every one writes."""
     lab = wide_lab
@@ -271,6 +273,7 @@ def test_address_in_use_is_refused_though_it_could_be_shared(lab, mode):
     assert server.is_running()
 
 
+@pytest.mark.asan
 @pytest.mark.parametrize("mode", ("udp", "tcp"))
 def test_every_worker_says_goodbye(wide_lab, mode):
     lab = wide_lab

@@ -172,6 +172,33 @@ static void test_device_that_goes_away_ends_the_watch(void **state)
     window(100, 60000);
 }
 
+/* The queues of several workers share the device: it is short while any of them reads superpackets.
+ */
+static void test_any_workers_superpackets_make_it_short(void **state)
+{
+    struct sw_tun_queue queues[3];
+    struct sw_tun_counters read[3] = {{0}, {0}, {0}};
+    _Atomic unsigned bulk = 0;
+    NEED_OWN_NETWORK(entered);
+    for (int i = 0; i < 3; i++)
+        sw_tun_queue_open(&queues[i], &tun, &bulk);
+    for (int round = 0; round < 60; round++) {
+        for (int i = 0; i < 3; i++) { /* worker i reads superpackets for the first 20 * i rounds */
+            read[i].reads += 10;
+            read[i].read_bytes += round < 20 * i ? 600000 : 1000;
+            sw_tun_queue_look(&queues[i], &read[i], now);
+        }
+        now += WINDOW;
+        if (round == 0 || round == 25) assert_int_equal(real_length(), SW_TUN_QUEUE_SUPER);
+        if (round == 35) assert_false(sw_tun_queue_short(&queues[1]));
+        if (round == 35) assert_int_equal(bulk, 1);
+    }
+    assert_int_equal(bulk, 0);
+    assert_int_equal(real_length(), SW_TUN_QUEUE_PACKETS);
+    for (int i = 0; i < 3; i++)
+        sw_tun_queue_close(&queues[i]);
+}
+
 #define QUEUE_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -183,6 +210,7 @@ int main(void)
         QUEUE_TEST(test_the_average_of_a_window_counts),
         QUEUE_TEST(test_looking_more_often_changes_nothing),
         QUEUE_TEST(test_device_of_somebody_else_is_left_alone),
+        QUEUE_TEST(test_any_workers_superpackets_make_it_short),
         QUEUE_TEST(test_device_that_goes_away_ends_the_watch),
     };
     entered = enter_own_network();

@@ -8,7 +8,8 @@
 
 The remote host stands behind the server, which forwards and hides everything behind 10.0.0.1. The
 remote host has no route back to any client and no client has a route to 10.0.0.0/16, so what
-arrives has gone through a tunnel and through the source NAT.
+arrives has gone through a tunnel and through the source NAT. There can be 64 clients; after
+192.168.255.0/24 the next one has 192.168.0.0/24.
 
 With router=True a fourth host <id>-router stands between the first client and the server, the place
 for relays, shaping and smaller MTUs:
@@ -17,6 +18,9 @@ for relays, shaping and smaller MTUs:
 
 Clients and server also have IPv6 addresses on the outside: fd00:200::2 and fd00:200::1 and so on.
 """
+
+from ipaddress import ip_interface
+from pathlib import Path
 
 from .pki import Pki
 from .process import run
@@ -56,10 +60,15 @@ class Host:
         self.run("sysctl", "-qw", *(f"{key}={value}" for key, value in settings.items()))
 
     def use_plain_tcp(self):
-        """Cubic, or Reno where a namespace may not have it: bbr paces, and so halves superpackets."""
+        """Cubic, or Reno where a namespace may not have it: bbr paces, and so halves superpackets.
+
+        Returns which of them it is.
+        """
         key = "net.ipv4.tcp_congestion_control"
-        if self.run("sysctl", "-qw", f"{key}=cubic", check=False).returncode != 0:
-            self.sysctl({key: "reno"})
+        if self.run("sysctl", "-qw", f"{key}=cubic", check=False).returncode == 0:
+            return "cubic"
+        self.sysctl({key: "reno"})
+        return "reno"
 
     def nft(self, rules):
         self.run("nft", "-f", "-", input=rules)
@@ -68,11 +77,9 @@ class Host:
         return self.ip("link", "show", "dev", device, check=False).returncode == 0
 
 
-def _link(left, left_device, right, right_device, mtu):
-    run(["ip", "link", "add", "name", left_device, "netns", left.namespace, "type", "veth", "peer",
-         "name", right_device, "netns", right.namespace])
-    for host, device in ((left, left_device), (right, right_device)):
-        host.batch(f"link set dev {device} mtu {mtu} up")
+def _network(i):
+    """The first three numbers of the network of client i."""
+    return f"192.168.{(200 + i) % 256}"
 
 
 class Lab:
@@ -80,6 +87,9 @@ class Lab:
 
     def __init__(self, run_, clients=1, router=False, outside_mtu=1500):
         self.run = run_
+        self.link_ends = []  # (host, device)
+        self.congestion_control = "cubic"
+        self.route_options = []  # what makes TCP over a route use it, where that needs saying
         self.pki = Pki(run_.directory)
         self.server = Host(run_, "server")
         self.remote = Host(run_, "remote")
@@ -88,7 +98,8 @@ class Lab:
         for host in self.hosts():
             host.batch("link set dev lo up")
             host.sysctl(SYSCTLS)
-            host.use_plain_tcp()
+            if host.use_plain_tcp() != self.congestion_control:
+                self._use_cubic_by_route()
         if router:
             self._connect_router(outside_mtu)
         for i in range(1 if router else 0, clients):
@@ -103,37 +114,71 @@ class Lab:
         return self.clients[0]
 
     def client_address(self, i=0):
-        return f"192.168.{200 + i}.2"
+        return f"{_network(i)}.2"
 
     def server_address(self, i=0, family=4):
         """The address of the server that client i connects to."""
         if self.router and i == 0:
             return "192.168.190.1"
-        return f"192.168.{200 + i}.1" if family == 4 else f"fd00:{200 + i}::1"
+        return f"{_network(i)}.1" if family == 4 else f"fd00:{200 + i}::1"
+
+    def _use_cubic_by_route(self):
+        """A route may say cubic where the sysctl of a namespace may not."""
+        known = Path("/proc/sys/net/ipv4/tcp_available_congestion_control").read_text().split()
+        if "cubic" in known:
+            self.route_options = ["congctl", "cubic"]
+        else:
+            self.congestion_control = "reno"
+
+    def _add_address(self, host, device, address, prefix):
+        """And what the route says that comes with it."""
+        host.batch(f"address add {address}/{prefix} dev {device}")
+        if self.route_options:
+            network = ip_interface(f"{address}/{prefix}").network
+            host.ip("route", "change", network, "dev", device, "proto", "kernel", "scope", "link",
+                    "src", address, *self.route_options)
+
+    def be_like_network_cards(self, on=True):
+        """Sent batches are cut before the wire, and what arrives is put together by the kernel.
+
+        Without it a veth hands superpackets and UDP_SEGMENT batches across as they are.
+        """
+        cut, join = ("off", "on") if on else ("on", "off")
+        for host, device in self.link_ends:
+            host.run("ethtool", "-K", device, "tso", cut, "tx-udp-segmentation", cut, "gro", join)
+
+    def _link(self, left, left_device, right, right_device, mtu):
+        run(["ip", "link", "add", "name", left_device, "netns", left.namespace, "type", "veth",
+             "peer", "name", right_device, "netns", right.namespace])
+        for host, device in ((left, left_device), (right, right_device)):
+            host.batch(f"link set dev {device} mtu {mtu} up")
+            self.link_ends.append((host, device))
 
     def _connect_client(self, i, mtu):
-        device, net, net6 = f"out{i}", f"192.168.{200 + i}", f"fd00:{200 + i}:"
-        _link(self.clients[i], "out0", self.server, device, mtu)
-        self.clients[i].batch(f"address add {net}.2/24 dev out0",
-                              f"address add {net6}:2/64 dev out0 nodad")
-        self.server.batch(f"address add {net}.1/24 dev {device}",
-                          f"address add {net6}:1/64 dev {device} nodad")
+        device, net, net6 = f"out{i}", _network(i), f"fd00:{200 + i}:"
+        self._link(self.clients[i], "out0", self.server, device, mtu)
+        for host, name, number in ((self.clients[i], "out0", 2), (self.server, device, 1)):
+            self._add_address(host, name, f"{net}.{number}", 24)
+            host.batch(f"address add {net6}:{number}/64 dev {name} nodad")
 
     def _connect_router(self, mtu):
-        _link(self.client, "out0", self.router, "out0", 1500)
-        _link(self.router, "in0", self.server, "out0", mtu)
-        self.client.batch("address add 192.168.200.2/24 dev out0",
-                          "route add 192.168.190.0/24 via 192.168.200.1")
-        self.router.batch("address add 192.168.200.1/24 dev out0",
-                          "address add 192.168.190.2/24 dev in0")
+        self._link(self.client, "out0", self.router, "out0", 1500)
+        self._link(self.router, "in0", self.server, "out0", mtu)
+        for host, device, address in ((self.client, "out0", "192.168.200.2"),
+                                      (self.router, "out0", "192.168.200.1"),
+                                      (self.router, "in0", "192.168.190.2"),
+                                      (self.server, "out0", "192.168.190.1")):
+            self._add_address(host, device, address, 24)
         self.router.sysctl({"net.ipv4.ip_forward": "1"})
-        self.server.batch("address add 192.168.190.1/24 dev out0",
-                          "route add 192.168.200.0/24 via 192.168.190.2")
+        self.client.ip("route", "add", "192.168.190.0/24", "via", "192.168.200.1",
+                       *self.route_options)
+        self.server.ip("route", "add", "192.168.200.0/24", "via", "192.168.190.2",
+                       *self.route_options)
 
     def _connect_remote(self):
-        _link(self.server, "wan0", self.remote, "wan0", 1500)
-        self.server.batch(f"address add {SERVER_BACKEND}/16 dev wan0")
-        self.remote.batch(f"address add {REMOTE}/16 dev wan0")
+        self._link(self.server, "wan0", self.remote, "wan0", 1500)
+        self._add_address(self.server, "wan0", SERVER_BACKEND, 16)
+        self._add_address(self.remote, "wan0", REMOTE, 16)
         self.server.sysctl({"net.ipv4.ip_forward": "1"})
         self.server.nft(f"""
             table ip lab {{

@@ -21,6 +21,9 @@ PORT = 27690
 TUN = "slipway0"
 POOL = "10.125.0.0/16"
 SERVER_INSIDE = "10.125.0.1"
+# Every call on the data path, by the program's own count.
+SYSTEM_CALLS = ("tun_reads", "tun_reads_blocked", "tun_writes", "udp_recv_calls", "udp_send_calls",
+                "tcp_recv_calls", "tcp_send_calls", "worker_wakeups")
 _numbers = itertools.count(1)
 
 
@@ -69,9 +72,14 @@ class Program:
     binary = None
     started = []  # every one of this interpreter, in order
 
-    def __init__(self, lab, host, name, options, arguments=(), environment=None, launcher=()):
+    def __init__(self, lab, host, name, options, arguments=(), environment=None, launcher=(),
+                 binary=None):
         """options: of the YAML file; one with value None is left out. launcher: a command that
-        becomes the program, as setpriv does."""
+        becomes the program, as setpriv does.
+
+        binary: another program with the same options. One without a control socket needs
+        control_socket=None.
+        """
         self.lab, self.host = lab, host
         self.name = f"{name}-{next(_numbers)}"
         self.control = lab.run.directory / f"{self.name}.ctl"
@@ -80,7 +88,7 @@ class Program:
         self.options = {k: v for k, v in self.options.items() if v is not None}
         write_yaml(self.config, self.options)
         self.process = Process(lab.run, self.name,
-                               [*launcher, program(self.binary), "--config-file", self.config,
+                               [*launcher, binary or program(self.binary), "--config-file", self.config,
                                 *arguments],
                                host.namespace, {"NO_COLOR": "1", **(environment or {})})
         Program.started.append(self)
@@ -101,6 +109,11 @@ class Program:
             return self.status()
         except (OSError, ValueError):
             return None
+
+    def system_calls(self):
+        """How many it has made on the data path."""
+        metrics = self.metrics()
+        return sum(metrics[name] for name in SYSTEM_CALLS)
 
     def wait_for_metric(self, name, value=1, timeout=10):
         self.process.wait_for(lambda: self.metrics().get(name, 0) >= value, timeout,
@@ -123,7 +136,7 @@ class Program:
 class Server(Program):
     binary = "slipway-server"
 
-    def __init__(self, lab, arguments=(), environment=None, launcher=(), **options):
+    def __init__(self, lab, arguments=(), environment=None, launcher=(), binary=None, **options):
         certificate, key = lab.pki.server
         super().__init__(lab, lab.server, "server", {
             "mode": "udp",
@@ -135,7 +148,7 @@ class Server(Program):
             "ip_pool": POOL,
             "tun_ip": SERVER_INSIDE,
             **options,
-        }, arguments, environment, launcher)
+        }, arguments, environment, launcher, binary)
 
     def wait_ready(self, timeout=10):
         self.process.wait_for(self.try_status, timeout, "answering on its control socket")
@@ -156,7 +169,8 @@ class Server(Program):
 class Client(Program):
     binary = "slipway-client"
 
-    def __init__(self, lab, index=0, server=None, arguments=(), environment=None, **options):
+    def __init__(self, lab, index=0, server=None, arguments=(), environment=None, binary=None,
+                 **options):
         """index: of the client host. server: "address:port" if not the lab's server."""
         super().__init__(lab, lab.clients[index], "client", {
             "server": server or f"{lab.server_address(index)}:{PORT}",
@@ -168,7 +182,7 @@ class Client(Program):
             "tun_name": TUN,
             "dns_config_mode": "noexec",
             **options,
-        }, arguments, environment)
+        }, arguments, environment, binary=binary)
 
     def state(self):
         status = self.try_status()
