@@ -26,14 +26,15 @@ static json_t *connection_status(const struct sw_conn *conn, sw_time now)
     struct sw_conn_stats stats;
     sw_conn_stats(conn, &stats);
     snprintf(protocol, sizeof protocol, "%u.%u", version.major, version.minor);
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "state",
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "state",
                      sw_state_name(sw_conn_state(conn)), "session",
                      sw_session_text(sw_conn_session(conn), session), "cipher",
                      sw_conn_cipher(conn), "group", sw_conn_group(conn), "protocol", protocol,
-                     "online", seconds(stats.online_since, now), "idle",
-                     seconds(stats.last_received, now), "packets_in", (json_int_t)stats.packets_in,
-                     "bytes_in", (json_int_t)stats.bytes_in, "packets_out",
-                     (json_int_t)stats.packets_out, "bytes_out", (json_int_t)stats.bytes_out);
+                     "expresslane", sw_expresslane_state_name(sw_conn_expresslane(conn)), "online",
+                     seconds(stats.online_since, now), "idle", seconds(stats.last_received, now),
+                     "packets_in", (json_int_t)stats.packets_in, "bytes_in",
+                     (json_int_t)stats.bytes_in, "packets_out", (json_int_t)stats.packets_out,
+                     "bytes_out", (json_int_t)stats.bytes_out);
 }
 
 static json_t *status(void *user)

@@ -36,6 +36,7 @@ static const struct sw_metric_def engine_metrics[] = {
     ENGINE(expresslane_decrypt_failed, "Expresslane packets that are not authentic"),
     ENGINE(expresslane_replayed, "Expresslane packets seen before, or too old to tell"),
     ENGINE(expresslane_malformed, "Expresslane packets shorter than they say"),
+    ENGINE(expresslane_exchanged, "Expresslane keys of ours that came into use"),
     ENGINE(expresslane_exchange_failed, "Expresslane keys that nobody acknowledged"),
     ENGINE(expresslane_degraded, "Connections whose Expresslane lost packets and was given up"),
     ENGINE(drop_encoded, "Encoded packets dropped: there is no codec"),
