@@ -362,6 +362,20 @@ static void on_online(struct sw_client *client, struct sw_conn *conn)
                  "Online");
 }
 
+static void on_lane(struct sw_client *client, const struct sw_conn *conn)
+{
+    enum sw_expresslane_state state = sw_conn_expresslane(conn);
+    if (state == SW_EXPRESSLANE_ACTIVE)
+        sw_log_event(
+            SW_LOG_INFO,
+            SW_LOG_FIELDS({"aead", .text = sw_engine_aead(sw_worker_engine(client->worker))}),
+            "Expresslane is active");
+    else if (state == SW_EXPRESSLANE_DEGRADED)
+        sw_log_warn("Expresslane loses packets: DTLS for the rest of the connection");
+    else
+        sw_log_info("Expresslane is inactive: DTLS until keys are agreed on again");
+}
+
 static void on_event(void *user, struct sw_conn *conn, const struct sw_event *event)
 {
     struct sw_client *client = user;
@@ -372,6 +386,9 @@ static void on_event(void *user, struct sw_conn *conn, const struct sw_event *ev
         break;
     case SW_EVENT_FIRST_PACKET:
         client->heard = true;
+        break;
+    case SW_EVENT_EXPRESSLANE:
+        on_lane(client, conn);
         break;
     case SW_EVENT_REJECTED:
         sw_log_rate(SW_LOG_INFO, "the server may have forgotten this session: asking it");

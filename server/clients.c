@@ -171,6 +171,20 @@ static void log_moved(const struct sw_conn *conn)
         "Client moved to another address");
 }
 
+/* Every client of the lane comes by here; that it fails is news. */
+static void log_lane(const struct sw_conn *conn, const struct sw_client *client)
+{
+    char session[SW_SESSION_TEXT];
+    enum sw_expresslane_state state = sw_conn_expresslane(conn);
+    bool degraded = state == SW_EXPRESSLANE_DEGRADED;
+    sw_log_event(degraded ? SW_LOG_WARN : SW_LOG_DEBUG,
+                 SW_LOG_FIELDS({"session", .text = sw_session_text(sw_conn_session(conn), session)},
+                               {"user", .text = user_of(client)},
+                               {"state", .text = sw_expresslane_state_name(state)}),
+                 degraded ? "Expresslane loses packets: DTLS for the rest of the connection"
+                          : "Expresslane");
+}
+
 static void forget_client(struct sw_client *client)
 {
     if (client->check != NULL) {
@@ -194,6 +208,9 @@ static void on_event(void *user, struct sw_conn *conn, const struct sw_event *ev
         break;
     case SW_EVENT_FLOATED:
         log_moved(conn);
+        break;
+    case SW_EVENT_EXPRESSLANE:
+        log_lane(conn, sw_client_of(conn));
         break;
     case SW_EVENT_CLOSED:
         client = sw_client_of(conn);

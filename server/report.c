@@ -144,8 +144,7 @@ static json_int_t seconds(sw_time since, sw_time now)
     return (json_int_t)((now - since) / SW_SECOND);
 }
 
-/* Key and value share a line: */
-/* clang-format off */
+/* clang-format off: key and value share a line */
 static json_t *session_status(struct sw_conn *conn, unsigned worker, sw_time now)
 {
     char inside[SW_ADDRESS_TEXT], peer[SW_ADDRESS_TEXT], session[SW_SESSION_TEXT], protocol[8];
@@ -156,20 +155,16 @@ static json_t *session_status(struct sw_conn *conn, unsigned worker, sw_time now
     snprintf(protocol, sizeof protocol, "%u.%u", version.major, version.minor);
     return json_pack(
         "{s:s, s:s, s:s*, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I}",
-        "state", sw_state_name(sw_conn_state(conn)),
-        "inside_ip", sw_ipv4_text(sw_conn_inside_ip(conn), inside),
-        "user", client != NULL ? client->user : NULL,
-        "peer", sw_address_text(&sw_conn_path(conn)->remote, peer),
-        "session", sw_session_text(sw_conn_session(conn), session),
-        "cipher", sw_conn_cipher(conn),
-        "group", sw_conn_group(conn),
-        "expresslane", sw_expresslane_state_name(sw_conn_expresslane(conn)),
-        "protocol", protocol,
-        "worker", (int)worker,
-        "age", seconds(stats.created, now),
-        "idle", stats.last_received != 0 ? seconds(stats.last_received, now) : 0,
-        "packets_in", (json_int_t)stats.packets_in, "bytes_in", (json_int_t)stats.bytes_in,
-        "packets_out", (json_int_t)stats.packets_out, "bytes_out", (json_int_t)stats.bytes_out);
+        "state", sw_state_name(sw_conn_state(conn)), "inside_ip",
+        sw_ipv4_text(sw_conn_inside_ip(conn), inside), "user", client != NULL ? client->user : NULL,
+        "peer", sw_address_text(&sw_conn_path(conn)->remote, peer), "session",
+        sw_session_text(sw_conn_session(conn), session), "cipher", sw_conn_cipher(conn), "group",
+        sw_conn_group(conn), "protocol", protocol, "expresslane",
+        sw_expresslane_state_name(sw_conn_expresslane(conn)), "worker", (int)worker, "age",
+        seconds(stats.created, now), "idle",
+        stats.last_received != 0 ? seconds(stats.last_received, now) : 0, "packets_in",
+        (json_int_t)stats.packets_in, "bytes_in", (json_int_t)stats.bytes_in, "packets_out",
+        (json_int_t)stats.packets_out, "bytes_out", (json_int_t)stats.bytes_out);
 }
 
 /* The sessions of one worker, and a line about itself. */
@@ -183,20 +178,16 @@ static void answer_status(void *user, unsigned index)
     struct sw_conn *conn = NULL;
     while ((conn = sw_engine_next_conn(sw_worker_engine(worker->worker), conn)) != NULL)
         json_array_append_new(sessions, session_status(conn, index, now));
-    json_t *line = json_pack(
-        "{s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-        "worker", (int)index,
-        "connections", (json_int_t)json_array_size(sessions),
-        "datagrams_in", (json_int_t)sw_metrics_get(m, "udp_recv_datagrams"),
-        "datagrams_out", (json_int_t)sw_metrics_get(m, "udp_send_datagrams"),
-        "tun_reads", (json_int_t)sw_metrics_get(m, "tun_reads"),
-        "tun_writes", (json_int_t)sw_metrics_get(m, "tun_writes"),
-        "mail_datagrams", (json_int_t)sw_metrics_get(m, "worker_mail_datagrams"),
-        "mail_inside", (json_int_t)sw_metrics_get(m, "worker_mail_inside"),
-        "mail_full", (json_int_t)sw_metrics_get(m, "worker_mail_full"));
-    answers->json[index] =
-        json_pack("{s:o, s:o, s:s*}", "sessions", sessions, "line", line,
-                  "aead", sw_engine_aead(sw_worker_engine(worker->worker)));
+    json_t *line = json_pack("{s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "worker", (int)index,
+                             "connections", (json_int_t)json_array_size(sessions), "datagrams_in",
+                             (json_int_t)sw_metrics_get(m, "udp_recv_datagrams"), "datagrams_out",
+                             (json_int_t)sw_metrics_get(m, "udp_send_datagrams"), "tun_reads",
+                             (json_int_t)sw_metrics_get(m, "tun_reads"), "tun_writes",
+                             (json_int_t)sw_metrics_get(m, "tun_writes"), "mail_datagrams",
+                             (json_int_t)sw_metrics_get(m, "worker_mail_datagrams"), "mail_inside",
+                             (json_int_t)sw_metrics_get(m, "worker_mail_inside"), "mail_full",
+                             (json_int_t)sw_metrics_get(m, "worker_mail_full"));
+    answers->json[index] = json_pack("{s:o, s:o}", "sessions", sessions, "line", line);
 }
 
 static json_t *metrics(void *user)
@@ -220,31 +211,25 @@ static json_t *status(void *user)
     struct answers answers = {.server = server};
     bool several = server->crew.count > 1;
     json_t *sessions = json_array(), *workers = json_array(), *counted = metrics(user);
-    json_t *offload = sw_offload_status(&server->offloads, counted), *aead;
+    json_t *offload = sw_offload_status(&server->offloads, counted);
     json_decref(counted);
     sw_crew_call(&server->crew, answer_status, &answers);
-    aead = json_incref(json_object_get(answers.json[0], "aead")); /* the same for all workers */
     for (unsigned i = 0; i < server->crew.count; i++) {
         json_array_extend(sessions, json_object_get(answers.json[i], "sessions"));
         json_array_append(workers, json_object_get(answers.json[i], "line"));
         json_decref(answers.json[i]);
     }
     return json_pack(
-        "{s:s, s:s, s:s, s:o*, s:s, s:I, s:s, s:s, s:i, s:I, s:I, s:s*, s:s*, s:o, s:o, s:o}",
-        "program", "slipway-server",
-        "version", SLIPWAY_VERSION,
-        "tls_library", sw_tls_library(),
-        "expresslane_library", aead,
-        "mode", server->config->mode == SW_DATAGRAM ? "udp" : "tcp",
-        "uptime", seconds(server->started, sw_worker_now()),
-        "bind_address", sw_address_text(&server->address, address),
-        "tun_name", tun->name,
-        "tun_mtu", (int)tun->mtu,
-        "addresses_used", (json_int_t)sw_address_pool_used(server->pool),
-        "addresses_total", (json_int_t)sw_address_pool_size(server->pool),
-        "steering_outside", several ? server->steering_outside : NULL,
-        "steering_inside", several ? server->steering_inside : NULL,
-        "offload", offload, "workers", workers, "sessions", sessions);
+        "{s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:i, s:I, s:I, s:s*, s:s*, s:o, s:o, s:o}", "program",
+        "slipway-server", "version", SLIPWAY_VERSION, "tls_library", sw_tls_library(), "mode",
+        server->config->mode == SW_DATAGRAM ? "udp" : "tcp", "uptime",
+        seconds(server->started, sw_worker_now()), "bind_address",
+        sw_address_text(&server->address, address), "tun_name", tun->name, "tun_mtu", (int)tun->mtu,
+        "addresses_used", (json_int_t)sw_address_pool_used(server->pool), "addresses_total",
+        (json_int_t)sw_address_pool_size(server->pool), "steering_outside",
+        several ? server->steering_outside : NULL, "steering_inside",
+        several ? server->steering_inside : NULL, "offload", offload, "workers", workers,
+        "sessions", sessions);
 }
 
 /* clang-format on */

@@ -220,6 +220,9 @@ static void log_start(const struct sw_server *server)
             {"workers", .number = server->crew.count}),
         "Server started");
     sw_server_log_steering(server);
+    const char *aead = sw_engine_aead(sw_worker_engine(server->crew.workers[0]));
+    if (aead != NULL)
+        sw_log_event(SW_LOG_INFO, SW_LOG_FIELDS({"aead", .text = aead}), "Expresslane is on");
 }
 
 static void run(struct sw_server *server)

@@ -149,6 +149,7 @@ struct sw_engine_counters {
     uint64_t expresslane_sent, expresslane_received; /**< packets */
     uint64_t expresslane_decrypt_no_key, expresslane_decrypt_failed, expresslane_replayed;
     uint64_t expresslane_malformed;       /**< too short for what they say */
+    uint64_t expresslane_exchanged;       /**< keys of ours that came into use */
     uint64_t expresslane_exchange_failed; /**< offers nobody acknowledged */
     uint64_t expresslane_degraded;
     uint64_t drop_encoded;        /**< encoded packets, for which there is no codec */

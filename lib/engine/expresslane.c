@@ -253,6 +253,7 @@ static void acknowledged(struct sw_conn *conn, uint64_t counter)
     struct sw_expresslane *lane = &conn->lane;
 
     if (!lane->staged || counter != lane->exchange) return;
+    if (lane->next.ready != NULL) conn->engine->counters.expresslane_exchanged++;
     move_key(conn, &lane->self, &lane->next);
     lane->staged = false;
     lane->give_ups = 0;

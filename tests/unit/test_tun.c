@@ -115,7 +115,8 @@ static void test_off_delivers_single_complete_packets(void **state)
         assert_int_equal(vnet.flags, 0);
         assert_int_equal(vnet.gso_type, SW_GSO_NONE);
     }
-    assert_int_equal(sw_tun_read(&tun, packet, sizeof packet, &vnet), 0);
+    while (sw_tun_read(&tun, packet, sizeof packet, &vnet) > 0)
+        assert_int_equal(packet[0] >> 4, 6); /* the kernel greets its neighbours */
     sw_tun_close(&tun);
 }
 
