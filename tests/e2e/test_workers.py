@@ -284,6 +284,27 @@ def test_every_worker_says_goodbye(wide_lab, mode):
         wait_until(lambda: not client.is_running(), 5, f"{client.name} ended")
 
 
+@pytest.mark.asan
+@pytest.mark.parametrize("mode", ("udp", "tcp"))
+@pytest.mark.parametrize("workers", (1, 4))
+def test_goodbye_and_a_new_start_under_load(wide_lab, mode, workers):
+    """Data flows to everybody, or from everybody, when the server ends; and all come again."""
+    lab = wide_lab
+    lane = {"enable_expresslane": mode == "udp"}
+    for reverse in (True, False):
+        server = start(lab, workers, mode=mode, **lane)
+        clients = connect_all(lab, server, **lane)
+        flows = traffic.Flows(lab, lab.clients, reverse=reverse)
+        flows.wait_flowing(timeout=40)
+        if mode == "udp":
+            assert server.metrics()["expresslane_received"] > 0
+        assert server.stop() == 0
+        for client in clients:
+            wait_until(lambda: not client.is_running(), 5, f"{client.name} ended")
+            assert "the server said goodbye" in client.process.log()
+        flows.stop()
+
+
 def test_counters_are_the_sum_of_the_workers(wide_lab):
     lab = wide_lab
     server = start(lab, 4)
