@@ -13,6 +13,7 @@
 #define SW_LOG_TARGET "clients"
 
 #include <slipway/error.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -149,15 +150,16 @@ static void log_online(const struct sw_conn *conn, const struct sw_client *clien
 static void log_closed(const struct sw_conn *conn, const struct sw_client *client,
                        const struct sw_event *event)
 {
-    char peer[SW_ADDRESS_TEXT], session[SW_SESSION_TEXT];
+    char peer[SW_ADDRESS_TEXT], session[SW_SESSION_TEXT], reason[192];
     bool online = client != NULL && client->was_online;
+    snprintf(reason, sizeof reason, "%s%s%s%s",
+             event->error != 0 ? sw_strerror(event->error) : "shutdown",
+             event->detail != NULL ? " (" : "", event->detail != NULL ? event->detail : "",
+             event->detail != NULL ? ")" : "");
     sw_log_event(online ? SW_LOG_INFO : SW_LOG_DEBUG,
-                 SW_LOG_FIELDS(
-                     {"session", .text = sw_session_text(sw_conn_session(conn), session)},
-                     {"peer", .text = sw_address_text(&sw_conn_path(conn)->remote, peer)},
-                     {"user", .text = user_of(client)},
-                     {"reason", .text = event->error != 0 ? sw_strerror(event->error) : "shutdown"},
-                     {"detail", .text = event->detail != NULL ? event->detail : ""}),
+                 SW_LOG_FIELDS({"session", .text = sw_session_text(sw_conn_session(conn), session)},
+                               {"peer", .text = sw_address_text(&sw_conn_path(conn)->remote, peer)},
+                               {"user", .text = user_of(client)}, {"reason", .text = reason}),
                  online ? "Client gone" : "Connection ended before it was online");
 }
 

@@ -22,7 +22,7 @@
  */
 #define OUTER_HEADERS 44
 
-/* The MTU that oversized packets are answered with. */
+/* The MTU that oversized packets are answered with, where the way carries that much. */
 #define TOLD_MTU 1350
 
 /* What one sealed record adds to its plaintext on a stream. */
@@ -101,7 +101,9 @@ static void refuse_oversize(struct sw_conn *conn, const struct sw_inside_packet 
 {
     struct sw_engine *engine = conn->engine;
     uint8_t answer[SW_ICMP_MAX];
-    size_t len = sw_icmp_too_big(packet->data, packet->len, TOLD_MTU, answer);
+    size_t limit = packet_limit(conn);
+    uint16_t mtu = limit < TOLD_MTU ? (uint16_t)limit : TOLD_MTU;
+    size_t len = sw_icmp_too_big(packet->data, packet->len, mtu, answer);
 
     engine->counters.drop_oversize++;
     if (len > 0) engine->config.callbacks->inside(engine->config.user, conn, answer, len);

@@ -220,6 +220,32 @@ static void test_a_packet_that_does_not_fit_is_answered(void **state)
     world_end(&world);
 }
 
+static void test_the_answer_tells_what_a_narrow_way_carries(void **state)
+{
+    const size_t most = 1000 - 44 - 25;
+    struct world world;
+    uint8_t packet[1500];
+
+    (void)state;
+    world_init(&world, 4);
+    struct node *server = world_server(&world, true);
+    struct node *client = world_client(&world, &(struct client_options){0});
+    client->config.outside_mtu = 1000;
+    world_restart(client);
+    assert_non_null(world_connect(client, server));
+    world_check(&world, world_run(&world, SW_SECOND, world_both_online));
+    client->inside = keep;
+    last_len = 0;
+    world_send(client, client->conn, packet,
+               world_packet(packet, TUN_IP, REMOTE_IP, 1, most + 1 - 32));
+    world_check(&world, last_len == 56 && plain_packet_ok(last, last_len));
+    world_check(&world, sw_get_be16(last + 26) == most);
+    world_send(client, client->conn, packet, world_packet(packet, TUN_IP, REMOTE_IP, 1, most - 32));
+    world_run(&world, SW_SECOND, NULL);
+    world_check(&world, server->inside_count == 1);
+    world_end(&world);
+}
+
 static void test_what_is_no_packet_is_counted_and_dropped(void **state)
 {
     struct world world;
@@ -297,6 +323,7 @@ int main(void)
         cmocka_unit_test(test_a_full_batch_stops_between_segments_and_loses_none),
         cmocka_unit_test(test_superpackets_travel_on_streams_too),
         cmocka_unit_test(test_a_packet_that_does_not_fit_is_answered),
+        cmocka_unit_test(test_the_answer_tells_what_a_narrow_way_carries),
         cmocka_unit_test(test_what_is_no_packet_is_counted_and_dropped),
         cmocka_unit_test(test_a_needed_checksum_is_completed_before_translation),
     };
