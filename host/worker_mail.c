@@ -5,6 +5,11 @@
  * ring the worker's bell, a uv_async_t, which costs the sender a system call; so mail is written
  * at once and the bells are rung at the end of the wake-up, one per receiver.
  *
+ * A bell that is still ringing is not rung again: uv_async_send() looks at a flag first, without
+ * any ordering. So a full barrier stands between what was written for the receiver and that look,
+ * and another between the receiver's clearing of the flag and its own look; else a processor might
+ * let both look too early, and what was written would wait for the next bell.
+ *
  * A packet that finds no room on its way out stays in its box as the held one, and what is behind
  * it waits with it; when the box is full, senders drop and count. So a worker that is behind holds
  * up nobody else.
@@ -29,10 +34,21 @@ static bool put(struct sw_worker *worker, unsigned to, const struct sw_mail *mai
     return true;
 }
 
+static void full_barrier(void)
+{
+    __sync_synchronize(); /* compilers warn of atomic_thread_fence() under ThreadSanitizer */
+}
+
+static void ring(struct sw_worker *worker)
+{
+    full_barrier();
+    uv_async_send(&worker->bell);
+}
+
 void sw_worker_ring_bells(struct sw_worker *worker)
 {
     for (; worker->bells != 0; worker->bells &= worker->bells - 1)
-        uv_async_send(&worker->config.crew->workers[__builtin_ctzll(worker->bells)]->bell);
+        ring(worker->config.crew->workers[__builtin_ctzll(worker->bells)]);
 }
 
 bool sw_worker_mail_inside(struct sw_worker *worker, const struct sw_inside_packet *packet)
@@ -150,7 +166,7 @@ void sw_worker_call(struct sw_worker *worker, struct sw_worker_call *call)
     while (!atomic_compare_exchange_weak_explicit(&worker->calls, &call->next, call,
                                                   memory_order_release, memory_order_relaxed))
         continue;
-    uv_async_send(&worker->bell);
+    ring(worker);
 }
 
 static void run_calls(struct sw_worker *worker)
@@ -168,6 +184,7 @@ void sw_worker_on_bell(uv_async_t *bell)
 {
     struct sw_worker *worker = bell->data;
     worker->counters.wakeups++;
+    full_barrier();
     run_calls(worker);
     read_mail(worker);
     sw_worker_finish_wakeup(worker);
