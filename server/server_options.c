@@ -330,6 +330,17 @@ static const struct sw_option options[] = {
         .help = "How often Expresslane keys are replaced while there is traffic; at least 1s.",
     },
     {
+        .name = "connection_idle_limit",
+        .type = &sw_type_duration,
+        .offset = AT(connection_idle_limit),
+        .initial = "1day",
+        .min = SW_SECOND,
+        .group = "Sessions",
+        .help = "A client from which nothing came for so long is let go, and its inside address "
+                "with it. Minutes are enough for clients with keepalive_continuous; others are "
+                "silent as long as they have nothing to send. At least 1s.",
+    },
+    {
         .name = "connection_age_expiration_interval",
         .flags = SW_OPTION_LATER,
         .type = &sw_type_duration,

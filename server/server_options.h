@@ -55,6 +55,7 @@ struct sw_server_config {
     bool enable_expresslane;
     sw_time expresslane_keys_rotation_interval;
     sw_time connection_age_expiration_interval; /**< without effect, see its help */
+    sw_time connection_idle_limit;
     sw_time statistics_reporting_interval;
     bool randomize_ippool;
 

@@ -77,6 +77,7 @@ static int open_engine(struct sw_server_worker *worker, unsigned mtu)
         .half_open_limit = half_open > HALF_OPEN_LEAST ? half_open : HALF_OPEN_LEAST,
         .worker = worker->index,
         .workers = server->crew.count,
+        .idle_after = config->connection_idle_limit,
         .expresslane = config->enable_expresslane,
         .expresslane_rotation = config->expresslane_keys_rotation_interval,
     };

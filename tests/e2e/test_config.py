@@ -27,6 +27,7 @@ BAD = (
     ("slipway-client", "mode: udp\noutside_mtu: 70000\n", 2, ("outside_mtu", "70000")),
     ("slipway-client", "keepalive_interval: 0s\n", 1, ("keepalive_interval", "0s")),
     ("slipway-client", "server: no-port\n", 1, ("server", "no-port")),
+    ("slipway-client", "server_dn: 192.0.2.1\n", 1, ("server_dn", "192.0.2.1", "fully qualified")),
 )
 
 
@@ -39,6 +40,38 @@ def test_mistake_is_named_with_file_and_line(lab, binary, text, line, words):
     messages = [m for m in done.stderr.splitlines() if f"{path}:{line}" in m]
     assert messages, done.stderr + done.stdout
     assert any(all(word in message for word in words) for message in messages), messages
+
+
+def test_key_of_another_certificate_is_named(lab):
+    certificate, _ = lab.pki.server
+    other = lab.run.directory / "other.key"
+    run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256",
+         "-out", other])
+    no_key = lab.run.directory / "no.key"
+    no_key.write_text(certificate.read_text())
+    for path in (other, no_key):
+        path.chmod(0o600)
+    for key, pem, words in (("server_key", no_key, ("private key",)),
+                            ("server_key", other, ("belongs to server_cert", str(certificate))),
+                            ("server_cert", other, ("certificate",))):
+        options = {"server_cert": certificate, "server_key": lab.pki.server[1], key: pem}
+        text = "".join(f"{k}: {v}\n" for k, v in options.items()) + f"user_db: {lab.pki.users}\n"
+        _, done = start(lab, "slipway-server", text)
+        assert done.returncode == 1
+        message = done.stderr.splitlines()[-1]
+        assert all(word in message for word in (key, str(pem), *words)), message
+        assert "unknown error" not in message
+
+
+def test_second_server_is_tried_when_the_first_is_not_there(lab):
+    programs.Server(lab).wait_ready()
+    address = lab.server_address(0)
+    common = {"mode": "tcp", "server_dn": programs.SERVER_NAME}
+    client = programs.Client(lab, servers=[
+        {**common, "server": f"{address}:1"},
+        {**common, "server": f"{address}:{programs.PORT}", "mode": "udp"}])
+    client.wait_online()
+    assert client.status()["server"] == f"{address}:{programs.PORT}"
 
 
 def test_no_configuration_file(lab):

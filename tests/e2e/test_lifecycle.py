@@ -155,6 +155,19 @@ def test_server_frees_inside_addresses(lab):
     assert server.metrics()["assigned_internal_ips"] == 0
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_vanished_client_is_let_go_after_the_idle_limit(lab, mode):
+    server, client = programs.tunnel(lab, {"mode": mode, "connection_idle_limit": "2s"},
+                                     {"keepalive_interval": "1s"})
+    time.sleep(3)  # its signs of life keep it
+    assert len(server.online()) == 1
+    client.process.signal(signal.SIGSTOP)  # were it killed, its kernel would end TCP connections
+    server.wait_for_sessions(0, timeout=6)
+    assert server.metrics()["conn_aged_out"] == 1
+    assert server.metrics()["assigned_internal_ips"] == 0
+    client.kill()
+
+
 @pytest.mark.asan
 def test_hangup_ends_nobody(lab):
     server, client = programs.tunnel(lab)

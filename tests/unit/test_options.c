@@ -105,6 +105,7 @@ static void test_every_option_has_its_documented_default(void **state)
     assert_false(config.enable_expresslane);
     assert_int_equal(config.expresslane_keys_rotation_interval, 15 * SW_MINUTE);
     assert_int_equal(config.connection_age_expiration_interval, SW_MINUTE);
+    assert_int_equal(config.connection_idle_limit, 24 * 60 * SW_MINUTE);
     assert_int_equal(config.statistics_reporting_interval, 30 * SW_SECOND);
     assert_false(config.enable_pqc);
     assert_int_equal(config.enable_tun_offload, SW_AUTO);
