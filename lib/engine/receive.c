@@ -183,6 +183,14 @@ static void note_activity(struct sw_conn *conn)
         sw_keepalive_activity(&conn->keepalive, conn->engine->env.now);
 }
 
+/* Passwords and keys do not stay where they were read. */
+static void wipe_secrets(struct sw_frame *frame, const uint8_t *begin, const uint8_t *end)
+{
+    if (frame->kind != SW_FRAME_AUTH_REQUEST && frame->kind != SW_FRAME_EXPRESSLANE_CONFIG) return;
+    sw_tls_wipe((void *)(uintptr_t)begin, (size_t)(end - begin));
+    sw_tls_wipe(frame, sizeof *frame);
+}
+
 /* All frames of one datagram record. The count of those decoded, or a fatal error. */
 static int record_frames(struct sw_conn *conn, const uint8_t *data, size_t len)
 {
@@ -191,11 +199,13 @@ static int record_frames(struct sw_conn *conn, const uint8_t *data, size_t len)
     int count = 0;
 
     while (sw_cursor_left(&c) > 0 && conn->state != SW_STATE_DISCONNECTED) {
+        const uint8_t *begin = c.p;
         int r = sw_frame_decode(&c, &frame);
         if (r == 0) {
             count++;
             note_activity(conn);
             r = handle(conn, &frame);
+            wipe_secrets(&frame, begin, c.p);
         } else {
             conn->engine->counters.drop_bad_frame++;
         }
@@ -357,11 +367,14 @@ static int stream_frames(struct sw_conn *conn)
 {
     struct sw_cursor c = sw_cursor(conn->in, conn->in_len);
     struct sw_frame frame;
+    const uint8_t *begin = c.p;
     int r = 0;
 
     while (conn->state != SW_STATE_DISCONNECTED && (r = sw_frame_decode(&c, &frame)) == 0) {
         note_activity(conn);
         r = handle(conn, &frame);
+        wipe_secrets(&frame, begin, c.p);
+        begin = c.p;
         if (r < 0) return r;
     }
     if (r < 0 && r != SW_ESHORT) return r;

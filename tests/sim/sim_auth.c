@@ -63,6 +63,32 @@ static size_t token_request(uint8_t out[100], const char *token)
     return 4 + len;
 }
 
+static bool holds(const struct node *node, const void *bytes, size_t len)
+{
+    const uint8_t *inbox = node->engine->inbox;
+
+    for (size_t i = 0; i + len <= sizeof node->engine->inbox; i++)
+        if (memcmp(inbox + i, bytes, len) == 0) return true;
+    return false;
+}
+
+static void test_a_password_does_not_stay_where_it_was_read(void **state)
+{
+    struct world world;
+
+    (void)state;
+    start(&world, 2, &(struct client_options){.password = "correct horse battery"});
+    struct node *server = &world.nodes[0];
+    memcpy(server->password, "correct horse battery", sizeof "correct horse battery");
+    assert_non_null(world_connect(&world.nodes[1], server));
+    world_check(&world, world_run(&world, SW_SECOND, world_both_online));
+    world_check(&world, !holds(server, "horse", 5));
+    world_send_plain(&world.nodes[1], world.nodes[1].conn, "\1\1horse", 7); /* others do */
+    world_run(&world, SW_SECOND, NULL);
+    world_check(&world, holds(server, "horse", 5));
+    world_end(&world);
+}
+
 static void test_a_token_lets_in(void **state)
 {
     struct world world;
@@ -492,6 +518,7 @@ static void test_an_expresslane_offer_is_acknowledged_and_not_accepted(void **st
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_password_does_not_stay_where_it_was_read),
         cmocka_unit_test(test_a_token_lets_in),
         cmocka_unit_test(test_repetitions_cost_one_verification),
         cmocka_unit_test(test_a_verdict_may_come_later),

@@ -29,6 +29,32 @@ static void test_lane_becomes_active_and_carries_everything(void **state)
     world_end(&p.world);
 }
 
+static bool knows(const struct node *node, const uint8_t key[SW_EXPRESSLANE_KEY_LEN])
+{
+    const struct sw_engine *engine = node->engine;
+
+    for (size_t i = 0; i + SW_EXPRESSLANE_KEY_LEN <= sizeof engine->inbox; i++)
+        if (memcmp(engine->inbox + i, key, SW_EXPRESSLANE_KEY_LEN) == 0 ||
+            memcmp(engine->plain + i, key, SW_EXPRESSLANE_KEY_LEN) == 0)
+            return true;
+    return false;
+}
+
+static void test_keys_do_not_stay_in_the_buffers_they_came_through(void **state)
+{
+    struct pair p;
+    (void)state;
+    lane_pair(&p, 1, 0);
+    for (int i = 0; i < 2; i++) {
+        const struct sw_expresslane *lane = &p.world.nodes[i].conn->lane;
+        for (int j = 0; j < 2; j++) {
+            world_check(&p.world, !knows(&p.world.nodes[j], lane->self.bytes));
+            world_check(&p.world, !knows(&p.world.nodes[j], lane->peer.bytes));
+        }
+    }
+    world_end(&p.world);
+}
+
 static void test_one_side_without_it_stays_on_dtls(void **state)
 {
     (void)state;
@@ -407,6 +433,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lane_becomes_active_and_carries_everything),
+        cmocka_unit_test(test_keys_do_not_stay_in_the_buffers_they_came_through),
         cmocka_unit_test(test_one_side_without_it_stays_on_dtls),
         cmocka_unit_test(test_a_lost_first_offer_is_repeated),
         cmocka_unit_test(test_a_lost_acknowledgement_is_asked_for_again),
