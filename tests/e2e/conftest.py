@@ -11,6 +11,7 @@ data races.
 """
 
 import signal
+import threading
 import sys
 from pathlib import Path
 
@@ -44,8 +45,11 @@ def pytest_configure(config):
     def leave(number, _frame):
         pytest.exit(f"signal {number}", returncode=128 + number)
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, leave)
+    # xdist may run its workers in a thread that is not the main one, where no handler can be set;
+    # the process that started them has one and ends them.
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, leave)
 
 
 def make_lab(**shape):
