@@ -173,8 +173,7 @@ struct sw_engine_counters {
     uint64_t tunnel_to_inside, tunnel_to_inside_bytes; /**< packets handed to the inside callback */
     uint64_t superpackets, superpacket_segments; /**< superpackets cut, segments made of them */
     uint64_t checksums_completed;
-    uint64_t drop_not_online, drop_invalid_packet, drop_no_inside_ip, drop_oversize,
-        drop_queue_full;
+    uint64_t drop_not_online, drop_invalid_packet, drop_oversize, drop_queue_full;
     uint64_t drop_tls_write;
     uint64_t drop_data_not_online;       /**< Data of a peer before Online */
     uint64_t drop_invalid_inside_packet; /**< Data of a peer that is no IPv4 packet */

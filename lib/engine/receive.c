@@ -191,6 +191,19 @@ static void wipe_secrets(struct sw_frame *frame, const uint8_t *begin, const uin
     sw_tls_wipe(frame, sizeof *frame);
 }
 
+/* A frame ends the connection. What is an ordinary end, or has a counter of its own, is no error of
+ * the peer. */
+static int frame_ends(struct sw_conn *conn, int error)
+{
+    static const int ordinary[] = {SW_EGOODBYE,   SW_EUNAUTHORISED, SW_EDENIED,
+                                   SW_ENOADDRESS, SW_ECLOSED,       SW_ENOMEM};
+
+    for (size_t i = 0; i < sizeof ordinary / sizeof ordinary[0]; i++)
+        if (ordinary[i] == error) return error;
+    conn->engine->counters.conn_unknown_error++;
+    return error;
+}
+
 /* All frames of one datagram record. The count of those decoded, or a fatal error. */
 static int record_frames(struct sw_conn *conn, const uint8_t *data, size_t len)
 {
@@ -209,7 +222,7 @@ static int record_frames(struct sw_conn *conn, const uint8_t *data, size_t len)
         } else {
             conn->engine->counters.drop_bad_frame++;
         }
-        if (sw_error_is_fatal(SW_DATAGRAM, r)) return r;
+        if (sw_error_is_fatal(SW_DATAGRAM, r)) return frame_ends(conn, r);
         if (r < 0) break; /* the rest of the record goes with it */
     }
     return count;
@@ -375,9 +388,9 @@ static int stream_frames(struct sw_conn *conn)
         r = handle(conn, &frame);
         wipe_secrets(&frame, begin, c.p);
         begin = c.p;
-        if (r < 0) return r;
+        if (r < 0) return frame_ends(conn, r);
     }
-    if (r < 0 && r != SW_ESHORT) return r;
+    if (r < 0 && r != SW_ESHORT) return frame_ends(conn, r);
     conn->in_len = sw_cursor_left(&c);
     memmove(conn->in, c.p, conn->in_len);
     return 0;

@@ -343,6 +343,7 @@ static void test_an_address_is_given_back_on_every_way_out(void **state)
         world_check(&world, server->closed == 1 && client->closed == 1);
         world_check(&world, server->assigned == 1 && server->released == 1);
         world_check(&world, sw_engine_next_conn(server->engine, NULL) == NULL);
+        world_check(&world, counters(server)->conn_unknown_error == (ways[i].server == SW_EBOOL));
         world_end(&world);
     }
 }

@@ -294,6 +294,8 @@ static void test_an_undecodable_frame_ends_the_stream(void **state)
             if (receiver->close_error != frames[i].error)
                 fail_msg("frame %zu: %s", i, sw_strerror(receiver->close_error));
             world_check(&world, sender->close_error == SW_EGOODBYE);
+            world_check(&world, counters(receiver)->conn_unknown_error == 1);
+            world_check(&world, counters(sender)->conn_unknown_error == 0);
             end(&world, &stream);
         }
     }
