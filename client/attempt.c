@@ -133,8 +133,8 @@ static int open_udp(struct sw_client *client, const struct sw_address *address)
         .send_buffer = config->sndbuf,
         .receive_buffer = config->rcvbuf,
         .mark = config->fwmark,
-        .gro = client->offload,
-        .slots = client->offload || config->enable_batch_receive ? SW_UDP_SLOTS : 1,
+        .gro = sw_offload_is_on(&client->offloads, SW_OFFLOAD_UDP_GRO),
+        .slots = client->offloads.allowed || config->enable_batch_receive ? SW_UDP_SLOTS : 1,
     };
     struct sw_udp udp;
     int error = sw_udp_open(&udp, &udp_config, &sw_sys_kernel, client->why, sizeof client->why);

@@ -36,16 +36,40 @@ void sw_client_end(struct sw_client *client, int status, const char *format, ...
     if (client->worker != NULL) sw_worker_stop(client->worker);
 }
 
+static bool needs_udp(const struct sw_client_config *config)
+{
+    for (size_t i = 0; i < config->servers.n; i++)
+        if (config->servers.entries[i].mode == SW_DATAGRAM) return true;
+    return false;
+}
+
+/* The device, and what the kernel can do for it and for sockets. */
+static int open_tun(struct sw_client *client, struct sw_tun *tun)
+{
+    const struct sw_client_config *config = client->config;
+    struct sw_offloads *offloads = &client->offloads;
+    sw_offload_begin(offloads, config->enable_tun_offload, &config->offload);
+    if (!needs_udp(config)) {
+        sw_offload_leave_out(offloads, SW_OFFLOAD_UDP_SEGMENT, "mode is tcp");
+        sw_offload_leave_out(offloads, SW_OFFLOAD_UDP_GRO, "mode is tcp");
+    }
+    int error =
+        sw_client_open_tun(config, offloads, client->nl, tun, client->why, sizeof client->why);
+    if (error < 0) return error;
+    sw_offload_probe_udp(offloads, &sw_sys_kernel);
+    error = sw_offload_judge(offloads, client->why, sizeof client->why);
+    if (error < 0) sw_tun_close(tun);
+    return error;
+}
+
 static int open_worker(struct sw_client *client, const struct sw_tun *tun)
 {
-    client->offload = tun->mask != 0;
-    client->max_segments = client->offload ? sw_udp_probe_segments(&sw_sys_kernel) : 1;
     const struct sw_worker_config config = {
         .ops = &sw_client_ops,
         .user = client,
         .sys = &sw_sys_kernel,
-        .max_segments = client->max_segments,
-        .batching = client->offload,
+        .max_segments = client->offloads.max_segments,
+        .batching = client->offloads.allowed,
     };
     client->worker = sw_worker_new(&config);
     client->metrics = sw_metrics_new();
@@ -81,8 +105,7 @@ static int start(struct sw_client *client)
         snprintf(client->why, sizeof client->why, "netlink: %s", strerror(errno));
         return SW_EINVAL;
     }
-    int error =
-        sw_client_open_tun(client->config, client->nl, &tun, client->why, sizeof client->why);
+    int error = open_tun(client, &tun);
     if (error < 0) return error;
     error = open_worker(client, &tun);
     if (error < 0) {

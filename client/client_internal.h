@@ -11,6 +11,7 @@
 #include "client/routes.h"
 #include "host/control.h"
 #include "host/metrics.h"
+#include "host/offload.h"
 #include "host/signals.h"
 #include "host/worker.h"
 
@@ -22,8 +23,7 @@ struct sw_client {
     struct sw_netlink *nl;
     struct sw_routes routes;
     struct sw_signals signals;
-    unsigned max_segments;
-    bool offload;
+    struct sw_offloads offloads;
     sw_time started;
 
     /* The attempt: entry of the server list, its addresses, which of them. */
@@ -59,8 +59,11 @@ void sw_client_disconnect(struct sw_client *client);
 void sw_client_end(struct sw_client *client, int status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/** Opens the TUN device and sets it up. 0, or a negative SW_E… with one sentence in why. */
-int sw_client_open_tun(const struct sw_client_config *config, struct sw_netlink *nl,
-                       struct sw_tun *tun, char *why, size_t why_size);
+/**
+ * Opens the TUN device, sets it up and denies the offloads that it cannot do. 0, or a negative
+ * SW_E… with one sentence in why.
+ */
+int sw_client_open_tun(const struct sw_client_config *config, struct sw_offloads *offloads,
+                       struct sw_netlink *nl, struct sw_tun *tun, char *why, size_t why_size);
 
 #endif

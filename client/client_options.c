@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "client/client_servers.h"
+#include "host/offload_options.h"
 
 #define AT(field) offsetof(struct sw_client_config, field)
 
@@ -235,12 +236,12 @@ static const struct sw_option options[] = {
     },
     {
         .name = "enable_batch_receive",
-        .flags = SW_OPTION_LATER,
         .type = &sw_type_bool,
         .offset = AT(enable_batch_receive),
         .initial = "false",
         .group = "Transport",
-        .help = "Receive several UDP datagrams per system call.",
+        .help = "Receive several UDP datagrams per system call also with enable_tun_offload: "
+                "false; else that happens anyway.",
     },
     {
         .name = "fwmark",
@@ -291,9 +292,10 @@ static const struct sw_option options[] = {
         .offset = AT(enable_tun_offload),
         .initial = "auto",
         .group = "Tunnel",
-        .help = "Take superpackets of up to 64 KiB from the kernel, and send the datagrams of each "
-                "with one system call. auto: where the kernel can; true: or refuse to start; "
-                "false: off.",
+        .help = "Move superpackets of up to 64 KiB through the TUN device, and the datagrams of "
+                "each through the socket with one system call. auto: where the kernel can; true: "
+                "or refuse to start when it hands over none; false: one packet per call. The "
+                "options of the group Offload refine it.",
     },
     {
         .name = "enable_tun_iouring",
@@ -335,6 +337,8 @@ static const struct sw_option options[] = {
         .group = "Tunnel",
         .help = "Ask the server to re-encode inside packets.",
     },
+
+    SW_OFFLOAD_OPTIONS(AT),
 
     {
         .name = "keepalive_interval",
@@ -471,6 +475,7 @@ static void check(struct sw_option_load *load, void *all)
     struct sw_client_config *config = all;
 
     config->control_socket_explicit = sw_option_given(load, "control_socket");
+    sw_offload_check_options(load, config->enable_tun_offload, &config->offload);
     config->sockbuf_given = sw_option_given(load, "sndbuf") || sw_option_given(load, "rcvbuf");
     drop_empty_name(config);
     sw_client_servers_complete(load, config);

@@ -16,6 +16,7 @@
 #include <slipway/types.h>
 
 #include "host/log.h"
+#include "host/offload.h"
 #include "host/option_types.h"
 #include "host/options.h"
 
@@ -62,14 +63,14 @@ struct sw_client_config {
 
     /* Transport */
     enum sw_client_keyshare keyshare;
-    uint32_t outside_mtu;      /**< 576..1500 */
-    bool enable_pmtud;         /**< later */
-    uint32_t pmtud_base_mtu;   /**< later; 0: not given */
-    uint64_t sndbuf;           /**< bytes */
-    uint64_t rcvbuf;           /**< bytes */
-    bool sockbuf_given;        /**< sndbuf or rcvbuf was set by somebody */
-    bool enable_batch_receive; /**< later */
-    uint32_t fwmark;           /**< 0: none */
+    uint32_t outside_mtu;    /**< 576..1500 */
+    bool enable_pmtud;       /**< later */
+    uint32_t pmtud_base_mtu; /**< later; 0: not given */
+    uint64_t sndbuf;         /**< bytes */
+    uint64_t rcvbuf;         /**< bytes */
+    bool sockbuf_given;      /**< sndbuf or rcvbuf was set by somebody */
+    bool enable_batch_receive;
+    uint32_t fwmark; /**< 0: none */
 
     /* Tunnel device */
     char *tun_name; /**< NULL: the kernel chooses */
@@ -77,6 +78,7 @@ struct sw_client_config {
     struct in_addr tun_peer_ip;
     struct in_addr tun_dns_ip;
     enum sw_tristate enable_tun_offload;
+    struct sw_offload_config offload;
     bool enable_tun_iouring;          /**< later */
     uint32_t iouring_entry_count;     /**< later */
     sw_time iouring_sqpoll_idle_time; /**< later; 0: no polling thread */

@@ -43,17 +43,18 @@ static const char *set_up(struct sw_netlink *nl, struct sw_tun *tun,
     return NULL;
 }
 
-int sw_client_open_tun(const struct sw_client_config *config, struct sw_netlink *nl,
-                       struct sw_tun *tun, char *why, size_t why_size)
+int sw_client_open_tun(const struct sw_client_config *config, struct sw_offloads *offloads,
+                       struct sw_netlink *nl, struct sw_tun *tun, char *why, size_t why_size)
 {
-    const struct sw_tun_config tun_config = {
-        .name = config->tun_name,
-        .offload = config->enable_tun_offload,
-    };
+    const struct sw_tun_config tun_config = sw_offload_tun_config(offloads, config->tun_name);
     int error = sw_tun_open(tun, &tun_config, &sw_sys_kernel, why, why_size);
     if (error < 0) return error;
     const char *what = set_up(nl, tun, config);
-    if (what == NULL) return 0;
+    if (what == NULL) {
+        sw_offload_tun_opened(offloads, tun);
+        sw_offload_probe_tun(offloads, tun);
+        return 0;
+    }
     snprintf(why, why_size, "TUN device %s: %s: %s", tun->name, what, strerror(errno));
     sw_tun_close(tun);
     return SW_EINVAL;

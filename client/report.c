@@ -7,6 +7,12 @@
 #include "client/client_internal.h"
 #include "host/address.h"
 
+static json_t *metrics(void *user)
+{
+    struct sw_client *client = user;
+    return sw_metrics_json(client->metrics);
+}
+
 static json_int_t seconds(sw_time since, sw_time now)
 {
     return since != 0 ? (json_int_t)((now - since) / SW_SECOND) : 0;
@@ -37,22 +43,19 @@ static json_t *status(void *user)
     const struct sw_tun *tun = sw_worker_tun(client->worker);
     bool resolved = client->address < client->n_addresses;
     sw_time now = sw_worker_now();
-    json_t *out = json_pack(
-        "{s:s, s:s, s:s, s:s, s:s*, s:s, s:s, s:i, s:I, s:s}", "program", "slipway-client",
-        "version", SLIPWAY_VERSION, "tls_library", sw_tls_library(), "mode",
-        sw_client_server(client)->mode == SW_DATAGRAM ? "udp" : "tcp", "server",
-        resolved ? sw_address_text(&client->addresses[client->address], server) : NULL, "tun_name",
-        tun->name, "tun_offload", tun->offload_why, "tun_mtu", (int)tun->mtu, "uptime",
-        seconds(client->started, now), "state", sw_state_name(SW_STATE_DISCONNECTED));
+    json_t *counted = metrics(user);
+    json_t *out =
+        json_pack("{s:s, s:s, s:s, s:s, s:s*, s:s, s:i, s:I, s:s}", "program", "slipway-client",
+                  "version", SLIPWAY_VERSION, "tls_library", sw_tls_library(), "mode",
+                  sw_client_server(client)->mode == SW_DATAGRAM ? "udp" : "tcp", "server",
+                  resolved ? sw_address_text(&client->addresses[client->address], server) : NULL,
+                  "tun_name", tun->name, "tun_mtu", (int)tun->mtu, "uptime",
+                  seconds(client->started, now), "state", sw_state_name(SW_STATE_DISCONNECTED));
     if (client->conn != NULL) json_object_update_new(out, connection_status(client->conn, now));
+    json_object_set_new(out, "offload", sw_offload_status(&client->offloads, counted));
+    json_decref(counted);
     return out;
 }
 /* clang-format on */
-
-static json_t *metrics(void *user)
-{
-    struct sw_client *client = user;
-    return sw_metrics_json(client->metrics);
-}
 
 const struct sw_control_ops sw_client_control = {.status = status, .metrics = metrics};

@@ -10,15 +10,19 @@
 #include "host/tun.h"
 #include "lib/offload/coalesce.h"
 
+/** Kinds of superpackets. */
+enum sw_inside_kind { SW_INSIDE_TCP, SW_INSIDE_UDP, SW_INSIDE_KINDS };
+
 struct sw_inside_writer_counters {
-    uint64_t refused;         /**< superpackets that the kernel did not take */
-    uint64_t resent_segments; /**< packets they were written as instead */
-    uint64_t latched;         /**< how often a kind of superpacket was switched off */
+    uint64_t refused;              /**< superpackets that the kernel did not take */
+    uint64_t resent_segments;      /**< packets they were written as instead */
+    uint64_t latched;              /**< how often a kind of superpacket was switched off */
+    uint64_t off[SW_INSIDE_KINDS]; /**< 1: this kind is switched off now */
 };
 
 struct sw_inside_writer;
 
-/** tun must have its final place. NULL: out of memory. */
+/** tun must have its final place, and says what it takes. NULL: out of memory. */
 struct sw_inside_writer *sw_inside_writer_new(struct sw_tun *tun);
 void sw_inside_writer_free(struct sw_inside_writer *writer);
 

@@ -66,16 +66,19 @@ const struct sw_option_type sw_type_bool = {
 static int parse_tristate(const struct sw_option *option, const char *text, void *field,
                           struct sw_why *why)
 {
+    static const struct {
+        const char *word;
+        enum sw_tristate value;
+    } words[] = {
+        {"auto", SW_AUTO}, {"true", SW_ON}, {"on", SW_ON}, {"false", SW_OFF}, {"off", SW_OFF}};
     enum sw_tristate *value = field;
-    bool on;
 
-    if (strcmp(text, "auto") == 0) {
-        *value = SW_AUTO;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strcmp(text, words[i].word) != 0) continue;
+        *value = words[i].value;
         return 0;
     }
-    if (parse_bool(option, text, &on, why) < 0) return SW_EINVAL;
-    *value = on ? SW_ON : SW_OFF;
-    return 0;
+    return not_a(option, why);
 }
 
 static void print_tristate(const struct sw_option *option, const void *field, FILE *out)

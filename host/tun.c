@@ -9,7 +9,15 @@
  * persistent one, so it is always set: to zero when framing is off, else a headerless reader would
  * get superpackets that an earlier program asked for.
  *
- * A device with only checksum offload hands over no superpackets; that counts as "cannot".
+ * Superpackets that are read need the mask, those that are written only the framing: so a device
+ * whose kernel refuses every mask keeps it.
+ *
+ * Only one error of a read says that the device is gone (EBADFD: nothing is attached any more).
+ * Others are about a single packet or about memory, and a tunnel must not end of them; but as a
+ * queue that does nothing but fail would keep a processor busy for ever, many in a row do.
+ *
+ * Writing never waits: the buffer of a TUN is unlimited unless somebody has bounded it. So a packet
+ * that is not taken is dropped and counted, as any network card would do it.
  */
 
 #include "host/tun.h"
@@ -37,15 +45,18 @@
 
 #define TUN_PATH "/dev/net/tun"
 
+#define TCP_BITS TUN_F_TSO4
+#define UDP_BITS (TUN_F_USO4 | TUN_F_USO6)
+
 /* From most to least; the kernel wants both USO bits or none (docs/offload.md E.1). */
-static const struct {
-    unsigned mask;
-    const char *phrase;
-} masks[] = {
-    {TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO_ECN | TUN_F_USO4 | TUN_F_USO6, "on: TCP, UDP"},
-    {TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO_ECN, "on: TCP"},
-    {TUN_F_CSUM | TUN_F_TSO4, "on: TCP, without ECN"},
+static const unsigned masks[] = {
+    TCP_BITS | TUN_F_TSO_ECN | UDP_BITS,
+    TCP_BITS | TUN_F_TSO_ECN,
+    TCP_BITS,
+    UDP_BITS,
 };
+
+#define FAILED_READS_MAX 1000
 
 static int fail(struct sw_tun *tun, char *why, size_t why_size, const char *what, int error)
 {
@@ -115,47 +126,58 @@ static int set_mask(struct sw_tun *tun, unsigned mask)
     return tun->sys->ioctl(tun->fd, TUNSETOFFLOAD, (void *)(uintptr_t)mask);
 }
 
-/* True if superpackets will come. */
-static bool enable_offload(struct sw_tun *tun)
+/* False: what precedes packets is not a header we know. */
+static bool fix_header(struct sw_tun *tun)
 {
     int header = SW_VNET_LEN;
-    if (!tun->framing) {
-        snprintf(tun->offload_why, sizeof tun->offload_why, "off: the device has no virtio header");
-        return false;
-    }
-    if (tun->sys->ioctl(tun->fd, TUNSETVNETHDRSZ, &header) < 0) {
-        snprintf(tun->offload_why, sizeof tun->offload_why, "off: virtio header of %d bytes: %s",
-                 header, strerror(errno));
-        return false;
-    }
-    for (size_t i = 0; i < sizeof masks / sizeof masks[0]; i++) {
-        if (set_mask(tun, masks[i].mask) < 0) continue;
-        tun->mask = masks[i].mask;
-        snprintf(tun->offload_why, sizeof tun->offload_why, "%s", masks[i].phrase);
-        return true;
-    }
-    snprintf(tun->offload_why, sizeof tun->offload_why,
-             "off: the kernel refuses TCP segmentation offload on TUN devices (%s)",
-             strerror(errno));
-    return false;
+    return tun->framing && tun->sys->ioctl(tun->fd, TUNSETVNETHDRSZ, &header) == 0;
 }
 
-/* One try at opening with or without the virtio header. 0, 1: opened but no offload, or -1. */
-static int open_queue(struct sw_tun *tun, const struct sw_tun_config *config, bool offload,
+/* The largest mask of what is wanted that the kernel takes; 0 if nothing is or none. */
+static int choose_mask(struct sw_tun *tun, const struct sw_tun_config *config)
+{
+    unsigned wanted =
+        (config->read_tcp ? TCP_BITS | TUN_F_TSO_ECN : 0) | (config->read_udp ? UDP_BITS : 0);
+    unsigned refused = 0;
+    for (size_t i = 0; i < sizeof masks / sizeof masks[0]; i++) {
+        unsigned mask = masks[i] & wanted;
+        if (mask == 0 || mask == TUN_F_TSO_ECN || mask == refused) continue;
+        if (set_mask(tun, mask | TUN_F_CSUM) == 0) {
+            tun->mask = mask | TUN_F_CSUM;
+            return 0;
+        }
+        if (tun->mask_error == 0) tun->mask_error = errno;
+        refused = mask;
+    }
+    return set_mask(tun, 0);
+}
+
+bool sw_tun_reads_tcp(const struct sw_tun *tun)
+{
+    return (tun->mask & TCP_BITS) != 0;
+}
+
+bool sw_tun_reads_udp(const struct sw_tun *tun)
+{
+    return (tun->mask & UDP_BITS) != 0;
+}
+
+/* One try at opening with or without the virtio header. 0, 1: there is no header of ours, or -1. */
+static int open_queue(struct sw_tun *tun, const struct sw_tun_config *config, bool framing,
                       const char **what)
 {
     *what = "open " TUN_PATH;
     tun->fd = open(TUN_PATH, O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (tun->fd < 0) return -1;
     *what = "attach";
-    if (attach(tun, config, offload) < 0) return -1;
+    if (attach(tun, config, framing) < 0) return -1;
     *what = "TUNGETIFF";
     if (read_flags(tun) < 0) return -1;
     tun->mask = 0;
-    if (offload && enable_offload(tun)) return 0;
     *what = "TUNSETOFFLOAD";
-    if (set_mask(tun, 0) < 0) return -1;
-    return offload ? 1 : 0;
+    if (!framing) return set_mask(tun, 0);
+    if (fix_header(tun)) return choose_mask(tun, config);
+    return 1;
 }
 
 /* Like the mask, a steering program outlives its users on a persistent device. */
@@ -180,21 +202,13 @@ int sw_tun_open(struct sw_tun *tun, const struct sw_tun_config *config, const st
         tun->existed = if_nametoindex(config->name) != 0;
     }
 
-    int result = open_queue(tun, config, config->offload != SW_OFF, &what);
+    int result = open_queue(tun, config, config->framing, &what);
     if (result >= 0) forget_steering(tun);
-    if (result < 0) return fail(tun, why, why_size, what, errno);
-    if (result > 0 && config->offload == SW_ON) {
-        snprintf(why, why_size, "TUN device %s: enable_tun_offload is true, but offload is %s",
-                 tun->name, tun->offload_why);
-        sw_tun_close(tun);
-        return SW_EINVAL;
-    }
-    if (result > 0) { /* auto: once more without the header, for which there is no use now */
+    if (result > 0) {
         close(tun->fd);
-        if (open_queue(tun, config, false, &what) < 0) return fail(tun, why, why_size, what, errno);
+        result = open_queue(tun, config, false, &what);
     }
-    if (config->offload == SW_OFF)
-        snprintf(tun->offload_why, sizeof tun->offload_why, "off: enable_tun_offload is false");
+    if (result < 0) return fail(tun, why, why_size, what, errno);
 
     tun->index = if_nametoindex(tun->name);
     if (tun->index == 0) return fail(tun, why, why_size, "index", errno);
@@ -211,9 +225,15 @@ int sw_tun_open_queue(struct sw_tun *queue, const struct sw_tun *first, char *wh
         queue->fd = fcntl(first->fd, F_DUPFD_CLOEXEC, 0);
         return queue->fd >= 0 ? 0 : fail(queue, why, why_size, what, errno);
     }
-    const struct sw_tun_config config = {.name = first->name, .multi_queue = true};
+    const struct sw_tun_config config = {
+        .name = first->name,
+        .framing = first->framing,
+        .read_tcp = sw_tun_reads_tcp(first),
+        .read_udp = sw_tun_reads_udp(first),
+        .multi_queue = true,
+    };
     queue->existed = false; /* for it is our own by now */
-    int result = open_queue(queue, &config, first->mask != 0, &what);
+    int result = open_queue(queue, &config, first->framing, &what);
     queue->existed = first->existed;
     if (result < 0) return fail(queue, why, why_size, what, errno);
     if (queue->framing == first->framing && queue->mask == first->mask) return 0;
@@ -241,6 +261,15 @@ int sw_tun_refresh(struct sw_tun *tun, struct sw_netlink *nl)
     return 0;
 }
 
+static int failed_read(struct sw_tun *tun, int error)
+{
+    bool gone = error == EBADFD || error == EBADF;
+    tun->counters.read_errors++;
+    sw_log_rate(SW_LOG_ERROR, "reading from %s: %s", tun->name, strerror(error));
+    if (error == ENOMEM || error == ENOBUFS) return 0; /* there may be some the next time */
+    return gone || ++tun->failed_reads >= FAILED_READS_MAX ? SW_ECLOSED : SW_EAGAIN;
+}
+
 ssize_t sw_tun_read(struct sw_tun *tun, uint8_t *buffer, size_t size, struct sw_vnet *vnet)
 {
     uint8_t header[SW_VNET_LEN];
@@ -252,11 +281,9 @@ ssize_t sw_tun_read(struct sw_tun *tun, uint8_t *buffer, size_t size, struct sw_
             tun->counters.read_blocked++;
             return 0;
         }
-        if (errno == EINTR) return SW_EAGAIN;
-        tun->counters.read_errors++;
-        sw_log_rate(SW_LOG_ERROR, "reading from %s: %s", tun->name, strerror(errno));
-        return SW_ECLOSED;
+        return errno == EINTR ? SW_EAGAIN : failed_read(tun, errno);
     }
+    tun->failed_reads = 0;
     memset(vnet, 0, sizeof *vnet);
     if (tun->framing) {
         if (n <= SW_VNET_LEN) {
@@ -293,11 +320,29 @@ int sw_tun_write_super(struct sw_tun *tun, const struct sw_vnet *vnet, const uin
     return 0;
 }
 
+void sw_tun_refused(struct sw_tun *tun, int error)
+{
+    static const struct {
+        int error;
+        enum sw_tun_refusal reason;
+    } table[] = {
+        {ENOBUFS, SW_TUN_REFUSED_NO_BUFFERS}, {ENOMEM, SW_TUN_REFUSED_NO_BUFFERS},
+        {EAGAIN, SW_TUN_REFUSED_FULL},        {EIO, SW_TUN_REFUSED_DOWN},
+        {EINVAL, SW_TUN_REFUSED_INVALID},     {EMSGSIZE, SW_TUN_REFUSED_INVALID},
+        {EOPNOTSUPP, SW_TUN_REFUSED_INVALID},
+    };
+    enum sw_tun_refusal reason = SW_TUN_REFUSED_OTHER;
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+        if (table[i].error == error) reason = table[i].reason;
+    tun->counters.write_errors++;
+    tun->counters.write_dropped[reason]++;
+    sw_log_rate(SW_LOG_DEBUG, "writing to %s: %s", tun->name, strerror(error));
+}
+
 bool sw_tun_write(struct sw_tun *tun, const uint8_t *packet, size_t len)
 {
     static const struct sw_vnet plain;
     if (sw_tun_write_super(tun, &plain, packet, len) == 0) return true;
-    tun->counters.write_errors++;
-    sw_log_rate(SW_LOG_DEBUG, "writing to %s: %s", tun->name, strerror(errno));
+    sw_tun_refused(tun, errno);
     return false;
 }

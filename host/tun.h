@@ -10,7 +10,6 @@
 #include <slipway/vnet.h>
 
 #include "host/netlink.h"
-#include "host/option_types.h"
 #include "host/sys.h"
 
 #define SW_TUN_MTU        1350  /**< of devices that we make, and of the client's always */
@@ -22,9 +21,20 @@
 #define SW_TUN_OVERHEAD 84
 
 struct sw_tun_config {
-    const char *name; /**< NULL: the kernel chooses */
-    enum sw_tristate offload;
-    bool multi_queue; /**< of a device that is made; one that exists decides itself */
+    const char *name;        /**< NULL: the kernel chooses */
+    bool framing;            /**< a virtio header before every packet, if the device can */
+    bool read_tcp, read_udp; /**< superpackets wanted, which takes framing */
+    bool multi_queue;        /**< of a device that is made; one that exists decides itself */
+};
+
+/** Why the kernel did not take a packet, by errno. */
+enum sw_tun_refusal {
+    SW_TUN_REFUSED_NO_BUFFERS, /**< ENOBUFS, ENOMEM */
+    SW_TUN_REFUSED_FULL,       /**< EAGAIN: somebody has bounded the device's buffer */
+    SW_TUN_REFUSED_DOWN,       /**< EIO: the device is down */
+    SW_TUN_REFUSED_INVALID,    /**< EINVAL, EMSGSIZE, EOPNOTSUPP */
+    SW_TUN_REFUSED_OTHER,
+    SW_TUN_REFUSALS
 };
 
 struct sw_tun_counters {
@@ -33,30 +43,37 @@ struct sw_tun_counters {
     uint64_t superpackets; /**< of the reads */
     uint64_t read_blocked; /**< reads that found nothing */
     uint64_t short_reads, read_errors;
-    uint64_t writes, write_bytes, write_errors;
-    uint64_t superpackets_written; /**< of the writes */
+    uint64_t writes, write_bytes;
+    uint64_t superpackets_written;           /**< of the writes */
+    uint64_t write_errors;                   /**< packets the kernel did not take */
+    uint64_t write_dropped[SW_TUN_REFUSALS]; /**< the same by reason */
 };
 
 struct sw_tun {
     int fd; /**< -1: closed */
     char name[16];
     unsigned index;
-    bool existed;  /**< was there before us: left as it is but for being brought up */
-    bool framing;  /**< a virtio header precedes every packet, in both directions */
-    unsigned mask; /**< what TUNSETOFFLOAD accepted; 0 without framing */
+    bool existed;              /**< was there before us: left as it is but for being brought up */
+    bool framing;              /**< a virtio header precedes every packet, in both directions */
+    unsigned mask;             /**< what TUNSETOFFLOAD accepted; 0 without framing */
+    int mask_error;            /**< errno of the first mask it refused; 0: none */
+    bool takes_tcp, takes_udp; /**< superpackets may be written; for the owner to find out */
     bool multi_queue;
-    bool write_only;       /**< another one reads for it: a device with a single queue */
-    unsigned mtu;          /**< as sw_tun_refresh() last read it */
-    char offload_why[128]; /**< one phrase: what of offload is on, or why it is off */
+    bool write_only; /**< another one reads for it: a device with a single queue */
+    unsigned mtu;    /**< as sw_tun_refresh() last read it */
     struct sw_tun_counters counters;
-    /* private */
     const struct sw_sys *sys;
+    /* private */
+    unsigned failed_reads; /* in a row */
 };
 
+/** Superpackets come out of the device. */
+bool sw_tun_reads_tcp(const struct sw_tun *tun);
+bool sw_tun_reads_udp(const struct sw_tun *tun);
+
 /**
- * Attaches to the device of that name or makes it. SW_ON and the kernel cannot hand over TCP
- * superpackets: SW_EINVAL. 0, or a negative SW_E… with one sentence in why. The device is not yet
- * up.
+ * Attaches to the device of that name or makes it, with as much of what is wanted as it can. 0, or
+ * a negative SW_E… with one sentence in why. The device is not yet up.
  */
 int sw_tun_open(struct sw_tun *tun, const struct sw_tun_config *config, const struct sw_sys *sys,
                 char *why, size_t why_size);
@@ -84,6 +101,9 @@ ssize_t sw_tun_read(struct sw_tun *tun, uint8_t *buffer, size_t size, struct sw_
  */
 int sw_tun_write_super(struct sw_tun *tun, const struct sw_vnet *vnet, const uint8_t *packet,
                        size_t len);
+
+/** Counts and logs a packet that is lost because the kernel did not take it. */
+void sw_tun_refused(struct sw_tun *tun, int error);
 
 /** One whole packet with a complete checksum. False: the kernel did not take it (counted). */
 bool sw_tun_write(struct sw_tun *tun, const uint8_t *packet, size_t len);

@@ -45,6 +45,7 @@ static void set_length(struct sw_tun_queue *queue, unsigned length)
     if (before == length) return;
     queue->length = length;
     queue->changes++;
+    queue->is_short = length == SW_TUN_QUEUE_SUPER;
     if (length == SW_TUN_QUEUE_SUPER) {
         if (atomic_fetch_add(queue->bulk, 1) == 0) set_device(queue);
     } else if (before == SW_TUN_QUEUE_SUPER) {
@@ -70,6 +71,7 @@ void sw_tun_queue_close(struct sw_tun_queue *queue)
     sw_netlink_close(queue->nl);
     queue->nl = NULL;
     queue->length = 0;
+    queue->is_short = 0;
 }
 
 void sw_tun_queue_look(struct sw_tun_queue *queue, const struct sw_tun_counters *counters,

@@ -23,8 +23,9 @@
 struct sw_tun_queue {
     struct sw_netlink *nl; /**< NULL: the device's length is not ours to set */
     unsigned index;
-    unsigned length;  /**< as this queue wants it */
-    uint64_t changes; /**< how often that changed */
+    unsigned length;   /**< as this queue wants it */
+    uint64_t changes;  /**< how often that changed */
+    uint64_t is_short; /**< 1 while superpackets come; a gauge that can be summed */
     /* private */
     _Atomic unsigned *bulk, alone;
     uint64_t reads, bytes; /* counters at the start of the window */

@@ -74,10 +74,4 @@ unsigned sw_udp_receive(struct sw_udp *udp, sw_udp_taker take, void *user, bool 
 struct sw_udp_ring *sw_udp_ring_new(bool gro);
 void sw_udp_ring_free(struct sw_udp_ring *ring);
 
-/**
- * How many datagrams one send may carry with UDP_SEGMENT here: 128, 64 or 1 (not at all). Tries it
- * on a loopback socket; where loopback is down, 64.
- */
-unsigned sw_udp_probe_segments(const struct sw_sys *sys);
-
 #endif

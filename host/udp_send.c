@@ -63,7 +63,8 @@ struct sw_udp_sender {
     bool singly; /* this chunk goes as single datagrams … */
     int suspect; /* … because of this errno, still to be confirmed; 0: none */
 
-    sw_time gso_off_until; /* 0: UDP_SEGMENT is in use */
+    sw_time gso_off_until; /* 0: UDP_SEGMENT is in use … */
+    bool gso_on_trial;     /* … again, but nothing passed yet */
     struct peer_limit limits[PEER_LIMIT_COUNT];
     unsigned n_limits;
 
@@ -92,6 +93,7 @@ struct sw_udp_sender *sw_udp_sender_new(const struct sw_udp *udp,
 
 void sw_udp_sender_free(struct sw_udp_sender *sender)
 {
+    if (sender != NULL) sender->counters->gso_off = 0;
     free(sender);
 }
 
@@ -99,7 +101,11 @@ void sw_udp_sender_free(struct sw_udp_sender *sender)
 
 static void forget_expired(struct sw_udp_sender *sender, sw_time now)
 {
-    if (sender->gso_off_until != 0 && now >= sender->gso_off_until) sender->gso_off_until = 0;
+    if (sender->gso_off_until != 0 && now >= sender->gso_off_until) {
+        sender->gso_off_until = 0;
+        sender->counters->gso_off = 0;
+        sender->gso_on_trial = true;
+    }
     for (unsigned i = 0; i < sender->n_limits;) {
         if (now >= sender->limits[i].until)
             sender->limits[i] = sender->limits[--sender->n_limits];
@@ -155,7 +161,9 @@ static void learn(struct sw_udp_sender *sender, const struct sw_batch_chunk *chu
                     sw_address_host_text(&chunk->path.remote, text), chunk->stride);
     } else {
         sender->gso_off_until = now + GSO_RETRY_AFTER;
+        sender->gso_on_trial = false;
         sender->counters->gso_latched++;
+        sender->counters->gso_off = 1;
         sw_log_warn("the kernel refuses UDP_SEGMENT here (%s): datagrams go singly, next try in "
                     "%u minutes",
                     strerror(sender->suspect), (unsigned)(GSO_RETRY_AFTER / SW_MINUTE));
@@ -271,10 +279,12 @@ static void count_sent(struct sw_udp_sender *sender, const struct sw_batch_chunk
     sender->counters->messages++;
     sender->counters->datagrams += piece->count;
     sender->counters->bytes += piece_len(chunk, piece);
-    if (piece->count > 1) {
-        sender->counters->gso_messages++;
-        sender->counters->gso_datagrams += piece->count;
-    }
+    if (piece->count == 1) return;
+    sender->counters->gso_messages++;
+    sender->counters->gso_datagrams += piece->count;
+    if (!sender->gso_on_trial) return;
+    sender->gso_on_trial = false;
+    sw_log_info("the kernel takes UDP_SEGMENT again");
 }
 
 static void count_dropped(struct sw_udp_sender *sender, int error, unsigned datagrams)

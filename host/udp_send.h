@@ -31,6 +31,7 @@ struct sw_udp_send_counters {
     uint64_t blocked;                     /**< the socket was full; the rest of the batch waits */
     uint64_t gso_send_failed;       /**< messages refused because of UDP_SEGMENT, sent singly */
     uint64_t gso_latched;           /**< how often UDP_SEGMENT was switched off */
+    uint64_t gso_off;               /**< 1: it is switched off now */
     uint64_t gso_peer_limited;      /**< how often a peer's stride was limited */
     uint64_t dropped[SW_UDP_DROPS]; /**< datagrams */
 };

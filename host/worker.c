@@ -241,7 +241,9 @@ int sw_worker_attach_tun(struct sw_worker *worker, const struct sw_tun *tun)
     worker->tun = *tun;
     worker->writer = sw_inside_writer_new(&worker->tun);
     if (!tun->write_only) worker->tun_poll = open_poll(worker, tun->fd);
-    if (worker->writer == NULL || (worker->tun_poll == NULL && !tun->write_only)) return SW_ENOMEM;
+    if (worker->writer == NULL || (worker->tun_poll == NULL && !tun->write_only) ||
+        sw_worker_metrics_writer(worker->metrics, worker->writer) < 0)
+        return SW_ENOMEM;
     worker->tun_open = true;
     sw_tun_queue_open(&worker->tun_queue, &worker->tun,
                       config->crew != NULL ? &config->crew->bulk : NULL);
@@ -377,6 +379,7 @@ int sw_worker_metrics(struct sw_worker *worker, struct sw_metrics *metrics)
         .udp = &worker->udp.counters,
         .udp_send = &worker->send_counters,
         .tun = &worker->tun.counters,
+        .tun_queue = &worker->tun_queue,
         .tcp = sw_streams_counters(worker->streams),
         .past = &worker->past,
     };

@@ -80,7 +80,7 @@ static const struct sw_metric_def engine_metrics[] = {
     ENGINE_NAMED(drop_no_inside_ip, "tun_rejected_packet_no_client_ip",
                  "Packets from a client without inside address"),
     ENGINE(drop_oversize, "Inside packets or segments larger than the tunnel carries"),
-    ENGINE(drop_queue_full, "Inside packets dropped because a TCP client is too slow"),
+    ENGINE(drop_queue_full, "Inside packets and answers dropped because a TCP peer is too slow"),
     ENGINE(drop_tls_write, "Records that could not be written"),
     ENGINE(drop_data_not_online, "Data of a peer before it was Online"),
     ENGINE(drop_invalid_inside_packet, "Data of a peer that is no IPv4 packet"),
@@ -141,6 +141,8 @@ static const struct sw_metric_def udp_send_metrics[] = {
     SEND(blocked, "udp_send_blocked", "Times a batch waited because the socket was full"),
     SEND(gso_send_failed, "gso_send_failed", "Messages refused with UDP_SEGMENT and sent singly"),
     SEND(gso_latched, "gso_latched", "Times UDP_SEGMENT was switched off for a socket"),
+    SW_METRIC_NOW(struct sw_udp_send_counters, gso_off, "gso_off",
+                  "Sockets for which UDP_SEGMENT is switched off now"),
     SEND(gso_peer_limited, "gso_peer_limited", "Times a peer's path was found too narrow for it"),
     DROP(SW_UDP_DROP_NO_BUFFERS, "no_buffers"),
     DROP(SW_UDP_DROP_TOO_LONG, "too_long"),
@@ -163,6 +165,78 @@ static const struct sw_metric_def tun_metrics[] = {
     TUN(superpackets_written, "tun_superpackets_written", "Superpackets among them"),
     TUN(write_bytes, "tun_from_client", "Bytes of these, without the virtio header"),
     TUN(write_errors, "inside_io_send_failed", "Packets the TUN refused"),
+};
+
+#define TUN_DROP(index, reason)                                                                    \
+    {                                                                                              \
+        .name = "tun_write_dropped", .label_key = "reason", .label_value = reason,                 \
+        .help = "Packets the TUN refused, by reason",                                              \
+        .offset = offsetof(struct sw_tun_counters, write_dropped) + (index) * sizeof(uint64_t)     \
+    }
+
+static const struct sw_metric_def tun_drop_metrics[] = {
+    TUN_DROP(SW_TUN_REFUSED_NO_BUFFERS, "no_buffers"),
+    TUN_DROP(SW_TUN_REFUSED_FULL, "full"),
+    TUN_DROP(SW_TUN_REFUSED_DOWN, "down"),
+    TUN_DROP(SW_TUN_REFUSED_INVALID, "invalid"),
+    TUN_DROP(SW_TUN_REFUSED_OTHER, "other"),
+};
+
+static const struct sw_metric_def tun_queue_metrics[] = {
+    SW_METRIC(struct sw_tun_queue, changes, "tun_queue_changes",
+              "Times the length of the TUN's queue was set"),
+    SW_METRIC_NOW(struct sw_tun_queue, is_short, "tun_queue_short",
+                  "TUN queues that are short now because superpackets come"),
+};
+
+#define WRITER(field, name, sentence)                                                              \
+    SW_METRIC(struct sw_inside_writer_counters, field, name, sentence)
+#define WRITER_OFF(index, kind_name)                                                               \
+    {                                                                                              \
+        .name = "tun_gro_off", .label_key = "kind", .label_value = kind_name,                      \
+        .help = "TUN queues that such superpackets are not written to now",                        \
+        .offset = offsetof(struct sw_inside_writer_counters, off) + (index) * sizeof(uint64_t),    \
+        .kind = SW_METRIC_GAUGE                                                                    \
+    }
+
+static const struct sw_metric_def writer_metrics[] = {
+    WRITER(refused, "tun_gro_refused", "Superpackets the TUN refused, written singly"),
+    WRITER(resent_segments, "tun_gro_resent", "Packets they were written as"),
+    WRITER(latched, "tun_gro_latched", "Times a kind of superpacket was switched off"),
+    WRITER_OFF(SW_INSIDE_TCP, "tcp"),
+    WRITER_OFF(SW_INSIDE_UDP, "udp"),
+};
+
+#define MERGE(field, name, sentence) SW_METRIC(struct sw_coalesce_counters, field, name, sentence)
+#define APART(index, reason)                                                                       \
+    {                                                                                              \
+        .name = "tun_gro_apart", .label_key = "reason", .label_value = reason,                     \
+        .help = "Packets that could not join the one before them",                                 \
+        .offset = offsetof(struct sw_coalesce_counters, reasons) + (index) * sizeof(uint64_t)      \
+    }
+
+static const struct sw_metric_def merge_metrics[] = {
+    MERGE(packets, "tun_gro_packets", "Packets on their way to the TUN that might be merged"),
+    MERGE(superpackets, "tun_gro_superpackets", "Superpackets made of them"),
+    MERGE(merged, "tun_gro_merged", "Packets in these"),
+    MERGE(singles, "tun_gro_singles", "Packets written as they were"),
+    MERGE(evicted, "tun_gro_evicted", "Superpackets ended because too many flows were open"),
+    MERGE(unwritten, "tun_gro_unwritten", "Packets that the TUN refused at last"),
+    APART(SW_COALESCE_LENGTH, "length"),
+    APART(SW_COALESCE_OPTIONS, "options"),
+    APART(SW_COALESCE_FRAGMENT, "fragment"),
+    APART(SW_COALESCE_PROTOCOL, "protocol"),
+    APART(SW_COALESCE_HEADER, "header"),
+    APART(SW_COALESCE_FLAGS, "flags"),
+    APART(SW_COALESCE_EMPTY, "empty"),
+    APART(SW_COALESCE_NO_CHECKSUM, "no_checksum"),
+    APART(SW_COALESCE_CHECKSUM, "checksum"),
+    APART(SW_COALESCE_PUSHED, "pushed"),
+    APART(SW_COALESCE_FIELDS, "fields"),
+    APART(SW_COALESCE_ID, "id"),
+    APART(SW_COALESCE_SEQUENCE, "sequence"),
+    APART(SW_COALESCE_SIZE, "size"),
+    APART(SW_COALESCE_FULL, "full"),
 };
 
 #define TCP(field, name, sentence) SW_METRIC(struct sw_tcp_counters, field, name, sentence)
@@ -206,11 +280,23 @@ int sw_worker_metrics_add(struct sw_metrics *metrics, const struct sw_worker_sec
         {udp_metrics, SW_METRIC_COUNT(udp_metrics), sections->udp},
         {udp_send_metrics, SW_METRIC_COUNT(udp_send_metrics), sections->udp_send},
         {tun_metrics, SW_METRIC_COUNT(tun_metrics), sections->tun},
+        {tun_drop_metrics, SW_METRIC_COUNT(tun_drop_metrics), sections->tun},
+        {tun_queue_metrics, SW_METRIC_COUNT(tun_queue_metrics), sections->tun_queue},
         {tcp_metrics, SW_METRIC_COUNT(tcp_metrics), sections->tcp},
     };
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (sw_metrics_add(metrics, all[i].table, all[i].n, all[i].counters) < 0) return SW_ENOMEM;
     return sw_worker_metrics_engine(metrics, sections->past);
+}
+
+int sw_worker_metrics_writer(struct sw_metrics *metrics, const struct sw_inside_writer *writer)
+{
+    if (metrics == NULL) return 0;
+    if (sw_metrics_add(metrics, writer_metrics, SW_METRIC_COUNT(writer_metrics),
+                       sw_inside_writer_counters(writer)) < 0)
+        return SW_ENOMEM;
+    return sw_metrics_add(metrics, merge_metrics, SW_METRIC_COUNT(merge_metrics),
+                          sw_inside_writer_merged(writer));
 }
 
 int sw_worker_metrics_engine(struct sw_metrics *metrics, const struct sw_engine_counters *counters)

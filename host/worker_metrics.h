@@ -4,6 +4,8 @@
 
 /* The names of everything that a worker and its engine count. */
 
+#include "host/inside_writer.h"
+#include "host/tun_queue.h"
 #include "host/worker.h"
 
 /** The structs of one worker; they must outlive the registry. */
@@ -12,12 +14,16 @@ struct sw_worker_sections {
     const struct sw_udp_counters *udp;
     const struct sw_udp_send_counters *udp_send;
     const struct sw_tun_counters *tun;
+    const struct sw_tun_queue *tun_queue;
     const struct sw_tcp_counters *tcp;
     const struct sw_engine_counters *past; /**< of engines that are gone */
 };
 
 /** 0 or SW_ENOMEM. */
 int sw_worker_metrics_add(struct sw_metrics *metrics, const struct sw_worker_sections *sections);
+
+/** Adds those of the way into the TUN; metrics may be NULL. 0 or SW_ENOMEM. */
+int sw_worker_metrics_writer(struct sw_metrics *metrics, const struct sw_inside_writer *writer);
 
 /** Adds those of an engine; metrics may be NULL. 0 or SW_ENOMEM. */
 int sw_worker_metrics_engine(struct sw_metrics *metrics, const struct sw_engine_counters *counters);

@@ -47,14 +47,11 @@ static const char *set_up(struct sw_netlink *nl, struct sw_tun *tun,
     return NULL;
 }
 
-int sw_server_open_tun(const struct sw_server_config *config, bool multi_queue, struct sw_tun *tun,
-                       char *why, size_t why_size)
+int sw_server_open_tun(const struct sw_server_config *config, bool multi_queue,
+                       struct sw_offloads *offloads, struct sw_tun *tun, char *why, size_t why_size)
 {
-    const struct sw_tun_config tun_config = {
-        .name = config->tun_name,
-        .offload = config->enable_tun_offload,
-        .multi_queue = multi_queue,
-    };
+    struct sw_tun_config tun_config = sw_offload_tun_config(offloads, config->tun_name);
+    tun_config.multi_queue = multi_queue;
     int error = sw_tun_open(tun, &tun_config, &sw_sys_kernel, why, why_size);
     if (error < 0) return error;
 
@@ -70,10 +67,13 @@ int sw_server_open_tun(const struct sw_server_config *config, bool multi_queue, 
                     tun->name, tun->mtu, SW_TUN_MTU_MOST, SW_TUN_MTU);
     }
     sw_netlink_close(nl);
-    if (error == 0 && multi_queue && !tun->multi_queue)
+    if (error < 0) return error;
+    if (multi_queue && !tun->multi_queue)
         sw_log_warn("%s has a single queue: one worker reads it and passes packets on to the "
                     "others; a device with a queue for each is made by: ip tuntap add dev %s mode "
                     "tun multi_queue",
                     tun->name, tun->name);
-    return error;
+    sw_offload_tun_opened(offloads, tun);
+    sw_offload_probe_tun(offloads, tun);
+    return 0;
 }

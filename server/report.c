@@ -189,35 +189,6 @@ static void answer_status(void *user, unsigned index)
     answers->json[index] = json_pack("{s:o, s:o}", "sessions", sessions, "line", line);
 }
 
-static json_t *status(void *user)
-{
-    struct sw_server *server = user;
-    char address[SW_ADDRESS_TEXT];
-    const struct sw_tun *tun = sw_worker_tun(server->crew.workers[0]);
-    struct answers answers = {.server = server};
-    bool several = server->crew.count > 1;
-    json_t *sessions = json_array(), *workers = json_array();
-    sw_crew_call(&server->crew, answer_status, &answers);
-    for (unsigned i = 0; i < server->crew.count; i++) {
-        json_array_extend(sessions, json_object_get(answers.json[i], "sessions"));
-        json_array_append(workers, json_object_get(answers.json[i], "line"));
-        json_decref(answers.json[i]);
-    }
-    return json_pack(
-        "{s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:i, s:I, s:I, s:s*, s:s*, s:o, s:o}", "program",
-        "slipway-server", "version", SLIPWAY_VERSION, "tls_library", sw_tls_library(), "mode",
-        server->config->mode == SW_DATAGRAM ? "udp" : "tcp", "uptime",
-        seconds(server->started, sw_worker_now()), "bind_address",
-        sw_address_text(&server->address, address), "tun_name", tun->name, "tun_offload",
-        tun->offload_why, "tun_mtu", (int)tun->mtu, "addresses_used",
-        (json_int_t)sw_address_pool_used(server->pool), "addresses_total",
-        (json_int_t)sw_address_pool_size(server->pool), "steering_outside",
-        several ? server->steering_outside : NULL, "steering_inside",
-        several ? server->steering_inside : NULL, "workers", workers, "sessions", sessions);
-}
-
-/* clang-format on */
-
 static json_t *metrics(void *user)
 {
     struct sw_server *server = user;
@@ -230,5 +201,36 @@ static json_t *metrics(void *user)
     }
     return sums;
 }
+
+static json_t *status(void *user)
+{
+    struct sw_server *server = user;
+    char address[SW_ADDRESS_TEXT];
+    const struct sw_tun *tun = sw_worker_tun(server->crew.workers[0]);
+    struct answers answers = {.server = server};
+    bool several = server->crew.count > 1;
+    json_t *sessions = json_array(), *workers = json_array(), *counted = metrics(user);
+    json_t *offload = sw_offload_status(&server->offloads, counted);
+    json_decref(counted);
+    sw_crew_call(&server->crew, answer_status, &answers);
+    for (unsigned i = 0; i < server->crew.count; i++) {
+        json_array_extend(sessions, json_object_get(answers.json[i], "sessions"));
+        json_array_append(workers, json_object_get(answers.json[i], "line"));
+        json_decref(answers.json[i]);
+    }
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:i, s:I, s:I, s:s*, s:s*, s:o, s:o, s:o}", "program",
+        "slipway-server", "version", SLIPWAY_VERSION, "tls_library", sw_tls_library(), "mode",
+        server->config->mode == SW_DATAGRAM ? "udp" : "tcp", "uptime",
+        seconds(server->started, sw_worker_now()), "bind_address",
+        sw_address_text(&server->address, address), "tun_name", tun->name, "tun_mtu", (int)tun->mtu,
+        "addresses_used", (json_int_t)sw_address_pool_used(server->pool), "addresses_total",
+        (json_int_t)sw_address_pool_size(server->pool), "steering_outside",
+        several ? server->steering_outside : NULL, "steering_inside",
+        several ? server->steering_inside : NULL, "offload", offload, "workers", workers,
+        "sessions", sessions);
+}
+
+/* clang-format on */
 
 const struct sw_control_ops sw_server_control = {.status = status, .metrics = metrics};

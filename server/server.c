@@ -84,6 +84,25 @@ static int open_tls(struct sw_server *server, char *why, size_t why_size)
     return error;
 }
 
+/* The device, and what the kernel can do for it and for sockets. */
+static int open_tun(struct sw_server *server, struct sw_tun *tun, char *why, size_t why_size)
+{
+    const struct sw_server_config *config = server->config;
+    struct sw_offloads *offloads = &server->offloads;
+    sw_offload_begin(offloads, config->enable_tun_offload, &config->offload);
+    if (config->mode == SW_STREAM) {
+        sw_offload_leave_out(offloads, SW_OFFLOAD_UDP_SEGMENT, "mode is tcp");
+        sw_offload_leave_out(offloads, SW_OFFLOAD_UDP_GRO, "mode is tcp");
+    }
+    int error = sw_server_open_tun(config, sw_server_count_workers(config) > 1, offloads, tun, why,
+                                   why_size);
+    if (error < 0) return error;
+    sw_offload_probe_udp(offloads, &sw_sys_kernel);
+    error = sw_offload_judge(offloads, why, why_size);
+    if (error < 0) sw_tun_close(tun);
+    return error;
+}
+
 static int open_control(struct sw_server *server, char *why, size_t why_size)
 {
     struct sw_control_ops ops = sw_server_control;
@@ -162,9 +181,7 @@ static int start(struct sw_server *server, char *why, size_t why_size)
     }
     error = open_pool(server, why, why_size);
     if (error == 0) error = open_tls(server, why, why_size);
-    if (error == 0)
-        error =
-            sw_server_open_tun(config, sw_server_count_workers(config) > 1, &tun, why, why_size);
+    if (error == 0) error = open_tun(server, &tun, why, why_size);
     if (error == 0) error = sw_server_open_workers(server, &tun, why, why_size);
     if (error == 0) error = open_control(server, why, why_size);
     return error;
@@ -172,17 +189,18 @@ static int start(struct sw_server *server, char *why, size_t why_size)
 
 static void log_start(const struct sw_server *server)
 {
-    char text[SW_ADDRESS_TEXT];
+    char text[SW_ADDRESS_TEXT], offload[128];
     const struct sw_tun *tun = sw_worker_tun(server->crew.workers[0]);
     sw_log_event(
         SW_LOG_INFO,
-        SW_LOG_FIELDS({"version", .text = SLIPWAY_VERSION},
-                      {"mode", .text = server->config->mode == SW_DATAGRAM ? "udp" : "tcp"},
-                      {"address", .text = sw_address_text(&server->address, text)},
-                      {"tun", .text = tun->name}, {"mtu", .number = tun->mtu},
-                      {"offload", .text = tun->offload_why},
-                      {"addresses", .number = sw_address_pool_size(server->pool)},
-                      {"workers", .number = server->crew.count}),
+        SW_LOG_FIELDS(
+            {"version", .text = SLIPWAY_VERSION},
+            {"mode", .text = server->config->mode == SW_DATAGRAM ? "udp" : "tcp"},
+            {"address", .text = sw_address_text(&server->address, text)},
+            {"tun", .text = tun->name}, {"mtu", .number = tun->mtu},
+            {"offload", .text = sw_offload_summary(&server->offloads, offload, sizeof offload)},
+            {"addresses", .number = sw_address_pool_size(server->pool)},
+            {"workers", .number = server->crew.count}),
         "Server started");
     sw_server_log_steering(server);
 }

@@ -16,6 +16,7 @@
 #include "host/control.h"
 #include "host/crew.h"
 #include "host/metrics.h"
+#include "host/offload.h"
 #include "host/signals.h"
 #include "host/tun_steering.h"
 #include "host/users.h"
@@ -41,6 +42,7 @@ struct sw_server_worker {
 
 struct sw_server {
     const struct sw_server_config *config;
+    struct sw_offloads offloads;
     uv_loop_t loop; /**< of the main thread: signals, control socket, statistics */
     bool loop_open;
     struct sw_tls_context *tls;
@@ -79,11 +81,12 @@ extern const struct sw_worker_ops sw_server_ops;
 struct sw_client *sw_client_of(const struct sw_conn *conn);
 
 /**
- * Opens the TUN device and, if it is ours, sets it up: MTU, address, route of the pool. 0, or a
- * negative SW_E… with one sentence in why.
+ * Opens the TUN device and, if it is ours, sets it up: MTU, address, route of the pool. Denies the
+ * offloads that it cannot do. 0, or a negative SW_E… with one sentence in why.
  */
-int sw_server_open_tun(const struct sw_server_config *config, bool multi_queue, struct sw_tun *tun,
-                       char *why, size_t why_size);
+int sw_server_open_tun(const struct sw_server_config *config, bool multi_queue,
+                       struct sw_offloads *offloads, struct sw_tun *tun, char *why,
+                       size_t why_size);
 
 /** A TCP connection of this worker; user: a struct sw_server_worker. */
 void sw_server_accept(void *user, int fd, const struct sw_path *path);

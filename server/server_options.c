@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "host/mailbox.h"
+#include "host/offload_options.h"
 
 #define AT(field) offsetof(struct sw_server_config, field)
 
@@ -114,21 +115,21 @@ static const struct sw_option options[] = {
     },
     {
         .name = "enable_batch_receive",
-        .flags = SW_OPTION_LATER,
         .type = &sw_type_bool,
         .offset = AT(enable_batch_receive),
         .initial = "false",
         .group = "Transport",
-        .help = "Receive several UDP datagrams per system call.",
+        .help = "Receive several UDP datagrams per system call also with enable_tun_offload: "
+                "false; else that happens anyway.",
     },
     {
         .name = "enable_batch_send",
-        .flags = SW_OPTION_LATER,
         .type = &sw_type_bool,
         .offset = AT(enable_batch_send),
         .initial = "false",
         .group = "Transport",
-        .help = "Send several UDP datagrams per system call. With TUN offload that happens anyway.",
+        .help = "Send several UDP datagrams per system call also with enable_tun_offload: false; "
+                "else that happens anyway.",
     },
 
     {
@@ -271,9 +272,10 @@ static const struct sw_option options[] = {
         .offset = AT(enable_tun_offload),
         .initial = "auto",
         .group = "Tunnel",
-        .help = "Take superpackets of up to 64 KiB from the kernel, and send the datagrams of each "
-                "with one system call. auto: where the kernel can; true: or refuse to start; "
-                "false: off.",
+        .help = "Move superpackets of up to 64 KiB through the TUN device, and the datagrams of "
+                "each through the socket with one system call. auto: where the kernel can; true: "
+                "or refuse to start when it hands over none; false: one packet per call. The "
+                "options of the group Offload refine it.",
     },
     {
         .name = "enable_tun_iouring",
@@ -305,6 +307,8 @@ static const struct sw_option options[] = {
         .help =
             "How long the kernel's io_uring thread polls before it sleeps; 0 for no such thread.",
     },
+
+    SW_OFFLOAD_OPTIONS(AT),
 
     {
         .name = "enable_expresslane",
@@ -385,6 +389,7 @@ static void check(struct sw_option_load *load, void *all)
     struct sw_server_config *config = all;
 
     config->control_socket_explicit = sw_option_given(load, "control_socket");
+    sw_offload_check_options(load, config->enable_tun_offload, &config->offload);
     if (config->enable_expresslane && config->mode != SW_DATAGRAM)
         sw_option_error(load, "enable_expresslane",
                         "needs mode udp; set mode: udp, or remove enable_expresslane");

@@ -11,6 +11,7 @@
 #include <slipway/types.h>
 
 #include "host/log.h"
+#include "host/offload.h"
 #include "host/option_types.h"
 #include "host/options.h"
 
@@ -25,8 +26,8 @@ struct sw_server_config {
     bool proxy_protocol;                  /**< later */
     uint32_t workers;                     /**< 0: one per CPU */
     enum sw_tristate offload_steering;
-    bool enable_batch_receive; /**< later */
-    bool enable_batch_send;    /**< later */
+    bool enable_batch_receive;
+    bool enable_batch_send;
 
     /* TLS and authentication */
     char *server_cert; /**< path, never NULL */
@@ -45,6 +46,7 @@ struct sw_server_config {
     struct in_addr lightway_client_ip;
     struct in_addr lightway_dns_ip;
     enum sw_tristate enable_tun_offload;
+    struct sw_offload_config offload;
     bool enable_tun_iouring;          /**< later */
     uint32_t iouring_entry_count;     /**< later */
     sw_time iouring_sqpoll_idle_time; /**< later; 0: no polling thread */

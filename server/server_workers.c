@@ -39,8 +39,7 @@ unsigned sw_server_count_workers(const struct sw_server_config *config)
 /* --- one worker --------------------------------------------------------------------------------*/
 
 /* Takes over the queue. */
-static int make_worker(struct sw_server *server, unsigned index, struct sw_tun *queue,
-                       unsigned max_segments)
+static int make_worker(struct sw_server *server, unsigned index, struct sw_tun *queue)
 {
     struct sw_server_worker *worker = &server->workers[index];
     const struct sw_worker_config config = {
@@ -49,8 +48,8 @@ static int make_worker(struct sw_server *server, unsigned index, struct sw_tun *
         .ops = &sw_server_ops,
         .user = worker,
         .sys = &sw_sys_kernel,
-        .max_segments = max_segments,
-        .batching = queue->mask != 0,
+        .max_segments = server->offloads.max_segments,
+        .batching = server->offloads.allowed || server->config->enable_batch_send,
     };
     worker->server = server;
     worker->index = index;
@@ -89,18 +88,19 @@ static int open_engine(struct sw_server_worker *worker, unsigned mtu)
     return sw_worker_start_engine(worker->worker, &engine);
 }
 
-static int open_udp(struct sw_server_worker *worker, enum sw_reuseport place, bool batching,
-                    char *why, size_t why_size)
+static int open_udp(struct sw_server_worker *worker, enum sw_reuseport place, char *why,
+                    size_t why_size)
 {
     const struct sw_server *server = worker->server;
+    bool batching = server->offloads.allowed || server->config->enable_batch_receive;
     const struct sw_udp_config config = {
         .local = server->address,
         .send_buffer = server->config->udp_buffer_size,
         .receive_buffer = server->config->udp_buffer_size,
         .never_df = true,
-        .gro = batching,
+        .gro = sw_offload_is_on(&server->offloads, SW_OFFLOAD_UDP_GRO),
         .place = place,
-        .slots = batching || server->config->enable_batch_receive ? SW_UDP_SLOTS : 1,
+        .slots = batching ? SW_UDP_SLOTS : 1,
     };
     struct sw_udp udp;
     int error = sw_udp_open(&udp, &config, &sw_sys_kernel, why, why_size);
@@ -155,14 +155,14 @@ static enum sw_reuseport place_of(const struct sw_server_worker *worker)
     return worker->index == 0 ? SW_REUSEPORT_FIRST : SW_REUSEPORT_NEXT;
 }
 
-static int open_sockets(struct sw_server *server, bool batching, char *why, size_t why_size)
+static int open_sockets(struct sw_server *server, char *why, size_t why_size)
 {
     sw_address_from_sockaddr(&server->address,
                              (const struct sockaddr *)&server->config->bind_address);
     for (unsigned i = 0; i < server->crew.count; i++) {
         struct sw_server_worker *worker = &server->workers[i];
         int error = server->config->mode == SW_DATAGRAM
-                        ? open_udp(worker, place_of(worker), batching, why, why_size)
+                        ? open_udp(worker, place_of(worker), why, why_size)
                         : open_listener(worker, place_of(worker), why, why_size);
         if (error < 0) return error;
     }
@@ -243,16 +243,14 @@ void sw_server_log_steering(const struct sw_server *server)
 
 static int open_queues(struct sw_server *server, struct sw_tun *first, char *why, size_t why_size)
 {
-    bool segment = first->mask != 0 && server->config->mode == SW_DATAGRAM;
-    unsigned max_segments = segment ? sw_udp_probe_segments(&sw_sys_kernel) : 1;
     snprintf(why, why_size, "out of memory");
-    int error = make_worker(server, 0, first, max_segments);
+    int error = make_worker(server, 0, first);
     for (unsigned i = 1; error == 0 && i < server->crew.count; i++) {
         struct sw_tun queue;
         error = sw_tun_open_queue(&queue, first, why, why_size);
         if (error < 0) return error;
         snprintf(why, why_size, "out of memory");
-        error = make_worker(server, i, &queue, max_segments);
+        error = make_worker(server, i, &queue);
     }
     return error;
 }
@@ -279,7 +277,7 @@ int sw_server_open_workers(struct sw_server *server, struct sw_tun *tun, char *w
     sw_random_fill(server->cookie_key, sizeof server->cookie_key);
     int error = open_queues(server, tun, why, why_size);
     if (error == 0) error = open_engines(server, tun->mtu, why, why_size);
-    if (error == 0) error = open_sockets(server, tun->mask != 0, why, why_size);
+    if (error == 0) error = open_sockets(server, why, why_size);
     if (error == 0) error = steer(server, why, why_size);
     return error;
 }

@@ -211,8 +211,8 @@ static void auth_timer(struct sw_conn *conn)
 
 static void connect_timer(struct sw_conn *conn)
 {
-    if (conn->out_lost) {
-        sw_conn_end(conn, SW_ENOMEM, false);
+    if (conn->out_lost < 0) {
+        sw_conn_end(conn, conn->out_lost, false);
         return;
     }
     if (conn->engine->config.role == SW_SERVER) conn->engine->counters.conn_stale_closed++;

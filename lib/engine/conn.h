@@ -81,7 +81,7 @@ struct sw_conn {
     size_t in_room;
 
     bool out_unannounced; /**< the queue was empty and is not any more: WRITABLE is due */
-    bool out_lost;        /**< bytes of the stream were lost for want of memory */
+    int out_lost;         /**< why bytes of the stream were lost: SW_ENOMEM, SW_EFULL; 0: none */
     bool was_online;
 
     struct sw_conn_stats stats;

@@ -63,10 +63,15 @@ static void emit_datagram(struct sw_conn *conn, struct sw_span payload)
 
 static void emit_stream(struct sw_conn *conn, struct sw_span bytes)
 {
-    bool was_empty = sw_stream_queue_len(&conn->out) == 0;
+    size_t waiting = sw_stream_queue_len(&conn->out);
+    bool was_empty = waiting == 0;
 
-    if (sw_stream_queue_put(&conn->out, bytes.data, bytes.len) < 0) {
-        conn->out_lost = true; /* a stream with a hole is over; the next receive or timer ends it */
+    if (conn->out_lost < 0) return;
+    if (waiting + bytes.len > SW_STREAM_QUEUE_MOST)
+        conn->out_lost = SW_EFULL;
+    else
+        conn->out_lost = sw_stream_queue_put(&conn->out, bytes.data, bytes.len);
+    if (conn->out_lost < 0) { /* a stream with a hole is over; the next timer ends it */
         sw_conn_set_timer(conn, SW_TIMER_CONNECT, conn->engine->env.now);
         return;
     }
@@ -85,12 +90,23 @@ void sw_conn_emit(void *user, const uint8_t *data, size_t len)
         emit_stream(conn, bytes);
 }
 
+/* session.md §3.3: a peer that asks and does not read the answers gets no more of them. */
+static bool is_too_much(const struct sw_conn *conn, const struct sw_frame *frame)
+{
+    return conn->transport == SW_STREAM && frame->kind != SW_FRAME_GOODBYE &&
+           sw_stream_queue_len(&conn->out) > SW_STREAM_QUEUE_FRAMES;
+}
+
 int sw_conn_send_frame(struct sw_conn *conn, const struct sw_frame *frame)
 {
     struct sw_engine *engine = conn->engine;
     struct sw_writer w = sw_writer(engine->plain, sizeof engine->plain);
-    int r = sw_frame_encode(&w, frame);
 
+    if (is_too_much(conn, frame)) {
+        engine->counters.drop_queue_full++;
+        return SW_EFULL;
+    }
+    int r = sw_frame_encode(&w, frame);
     if (r == 0) r = sw_tls_write(conn->tls, w.start, sw_writer_len(&w));
     if (r < 0) engine->counters.drop_tls_write++;
     return r;

@@ -10,8 +10,12 @@
 #include <slipway/error.h>
 #include <slipway/types.h>
 
-/** Inside packets are refused beyond this. */
+/** Inside packets are refused beyond this … */
 #define SW_STREAM_QUEUE_LIMIT (256 * 1024)
+/** … frames of our own, but for the goodbye, beyond this … */
+#define SW_STREAM_QUEUE_FRAMES (SW_STREAM_QUEUE_LIMIT + 16 * 1024)
+/** … and whoever makes the TLS library say more than this has lost the connection. */
+#define SW_STREAM_QUEUE_MOST (SW_STREAM_QUEUE_LIMIT + 64 * 1024)
 
 struct sw_stream_queue {
     uint8_t *bytes;

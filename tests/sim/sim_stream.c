@@ -13,6 +13,8 @@
 #include <cmocka.h>
 
 #include "lib/engine/engine.h"
+#include "lib/tls/environment.h"
+#include "lib/tls/session.h"
 #include "tests/sim/stream.h"
 #include "tests/sim/superpacket.h"
 
@@ -130,6 +132,61 @@ static void test_a_server_drops_for_a_peer_that_does_not_read(void **state)
     world_run(&world, SW_SECOND, NULL);
     world_check(&world, at_client.next == number + 1);
     world_check(&world, server->closed + client->closed == 0);
+    end(&world, &stream);
+}
+
+/* A Pong in a record of its own is five times as long as the Ping that asks for it. */
+static void test_answers_that_nobody_reads_are_bounded(void **state)
+{
+    static uint8_t pings[16000];
+    struct world world;
+    struct stream stream;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof pings; i += 5)
+        memcpy(pings + i, "\2\0\0\0\0", 5);
+    pair(&world, &stream, 25, 5000);
+    struct node *server = &world.nodes[0], *client = &world.nodes[1];
+    stream.reading[STREAM_CLIENT] = false;
+    for (int i = 0; i < 50; i++) {
+        world_send_plain(client, client->conn, pings, sizeof pings);
+        world_run(&world, SW_MILLISECOND, NULL);
+        world_check(&world, server->conn != NULL && queued(server->conn) < 280 * 1024);
+    }
+    world_check(&world, counters(server)->drop_queue_full > 100000);
+    world_check(&world, send_numbered(server, 1, 100) == 0);
+    stream.reading[STREAM_CLIENT] = true;
+    world_run(&world, SW_SECOND, NULL);
+    unsigned replies = client->replies;
+    world_check(&world, replies > 5000 && client->inside_count == 0);
+    world_send_plain(client, client->conn, pings, 5);
+    world_run(&world, SW_SECOND, NULL);
+    world_check(&world, client->replies == replies + 1);
+    world_check(&world, server->closed + client->closed == 0);
+    end(&world, &stream);
+}
+
+static void test_a_peer_that_fills_the_queue_through_tls_is_gone(void **state)
+{
+    struct world world;
+    struct stream stream;
+
+    (void)state;
+    pair(&world, &stream, 26, 5000);
+    struct node *server = &world.nodes[0], *client = &world.nodes[1];
+    stream.reading[STREAM_CLIENT] = false;
+    for (int i = 0; i < 40000 && server->closed == 0; i++) {
+        sw_engine_enter(client->engine, world.now);
+        sw_tls_enter(&client->engine->env);
+        assert_int_equal(wolfSSL_update_keys(client->conn->tls->wolf), WOLFSSL_SUCCESS);
+        sw_conn_rearm(client->conn);
+        sw_engine_leave(client->engine);
+        stream_pump(&stream);
+        if (i % 100 == 0) world_run(&world, SW_MILLISECOND, NULL);
+        world_check(&world, server->closed == 1 || queued(server->conn) <= SW_STREAM_QUEUE_MOST);
+    }
+    world_check(&world, server->closed == 1 && server->close_error == SW_EFULL);
+    world_check(&world, server->assigned == server->released);
     end(&world, &stream);
 }
 
@@ -479,6 +536,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_packets_survive_any_chunking),
         cmocka_unit_test(test_a_server_drops_for_a_peer_that_does_not_read),
+        cmocka_unit_test(test_answers_that_nobody_reads_are_bounded),
+        cmocka_unit_test(test_a_peer_that_fills_the_queue_through_tls_is_gone),
         cmocka_unit_test(test_a_superpacket_beyond_the_queue_is_dropped_whole),
         cmocka_unit_test(test_a_client_waits_for_room),
         cmocka_unit_test(test_goodbye_follows_what_was_queued),

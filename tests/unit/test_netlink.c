@@ -42,7 +42,7 @@ static uint32_t ip_of(const char *host)
 /* A device to work with; gone after the test. */
 static int set_up(void **state)
 {
-    const struct sw_tun_config config = {.name = "nltest0", .offload = SW_OFF};
+    const struct sw_tun_config config = {.name = "nltest0"};
     char why[256] = "";
     if (!entered) return 0;
     nl = sw_netlink_open();

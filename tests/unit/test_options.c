@@ -177,11 +177,49 @@ static void test_offload_has_three_states(void **state)
     assert_int_equal(config.enable_tun_offload, SW_ON);
 }
 
+static void test_every_offload_has_a_switch_of_its_own(void **state)
+{
+    (void)state;
+    static const char *const names[SW_OFFLOADS] = {"tun_tso",     "tun_uso",     "tun_gro",
+                                                   "tun_gro_udp", "udp_segment", "udp_gro"};
+    for (enum sw_offload i = 0; i < SW_OFFLOADS; i++) {
+        char yaml[64], flag[64], variable[64] = "LW_SERVER_OFFLOAD_";
+        snprintf(yaml, sizeof yaml, "offload_%s: off\n", names[i]);
+        assert_loads(yaml);
+        for (enum sw_offload j = 0; j < SW_OFFLOADS; j++)
+            assert_int_equal(config.offload.wanted[j], i == j ? SW_OFF : SW_AUTO);
+        snprintf(flag, sizeof flag, "--offload-%s=on", names[i]);
+        for (char *p = flag + 2; *p != '\0'; p++)
+            if (*p == '_') *p = '-';
+        assert_int_equal(load_all(yaml, LIST(flag), NULL), 0);
+        assert_int_equal(config.offload.wanted[i], SW_ON);
+        snprintf(variable, sizeof variable, "LW_SERVER_OFFLOAD_%s=auto", names[i]);
+        assert_int_equal(load_all(yaml, NULL, LIST(variable)), 0);
+        assert_int_equal(config.offload.wanted[i], SW_AUTO);
+    }
+    assert_loads("max_segments_per_send: 16\n");
+    assert_int_equal(config.offload.max_segments_per_send, 16);
+}
+
+static void test_offloads_that_exclude_each_other(void **state)
+{
+    (void)state;
+    assert_refuses("enable_tun_offload: off\noffload_udp_gro: on\n",
+                   "server.yaml:2: offload_udp_gro: needs enable_tun_offload; remove "
+                   "enable_tun_offload: false");
+    assert_refuses("max_segments_per_send: 1\noffload_udp_segment: on\n",
+                   "server.yaml:2: offload_udp_segment: cannot be with max_segments_per_send: 1; "
+                   "remove one of them");
+    assert_int_equal(load_text("max_segments_per_send: 129\n"), SW_EINVAL);
+    assert_loads("enable_tun_offload: off\noffload_udp_gro: off\nmax_segments_per_send: 1\n");
+}
+
 static void test_offload_and_batch_send_go_together(void **state)
 {
     (void)state;
-    assert_loads("enable_tun_offload: true\nenable_batch_send: true\n");
-    assert_int_equal(report.n_warnings, 1);
+    assert_loads("enable_tun_offload: true\nenable_batch_send: true\n"
+                 "enable_batch_receive: true\n");
+    assert_int_equal(report.n_warnings, 0);
 }
 
 /* --- YAML ---------------------------------------------------------------------------------- */
@@ -552,8 +590,6 @@ static void test_options_without_effect_warn_once_if_set(void **state)
                                         "iouring_sqpoll_idle_time: 1s\n",
                                         "key_update_interval: 1m\n",
                                         "proxy_protocol: true\n",
-                                        "enable_batch_receive: true\n",
-                                        "enable_batch_send: true\n",
                                         "token_rsa_pub_key_pem: key.pem\n",
                                         "randomize_ippool: false\n",
                                         "tls_debug: true\n",
@@ -666,6 +702,8 @@ int main(void)
         TEST(test_later_sources_win),
         TEST(test_false_counts_in_every_source),
         TEST(test_offload_has_three_states),
+        TEST(test_every_offload_has_a_switch_of_its_own),
+        TEST(test_offloads_that_exclude_each_other),
         TEST(test_offload_and_batch_send_go_together),
         TEST(test_null_leaves_an_option_as_it_is),
         TEST(test_the_word_off_is_a_log_level),

@@ -342,7 +342,6 @@ static void test_features_that_come_later_warn(void **state)
 {
     static const char *const later[] = {"enable_pmtud: true",
                                         "pmtud_base_mtu: 1300",
-                                        "enable_batch_receive: true",
                                         "preferred_connection_wait_interval: 2s",
                                         "enable_inside_pkt_encoding: true",
                                         "keylog: /x",

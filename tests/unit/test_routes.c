@@ -40,7 +40,7 @@ static uint32_t ip_of(const char *host)
 static int open_device(struct sw_tun *tun, const char *name, const char *ip, unsigned prefix,
                        const char *peer)
 {
-    const struct sw_tun_config config = {.name = name, .offload = SW_OFF};
+    const struct sw_tun_config config = {.name = name};
     char why[256];
     if (sw_tun_open(tun, &config, &sw_sys_kernel, why, sizeof why) < 0) return -1;
     if (sw_netlink_address_add(nl, tun->index, ip_of(ip), prefix, peer != NULL ? ip_of(peer) : 0) <

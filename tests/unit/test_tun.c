@@ -28,9 +28,13 @@
 
 static bool entered;
 
-static struct sw_tun open_with(enum sw_tristate offload, const struct sw_sys *sys)
+static const struct sw_tun_config everything = {
+    .name = NAME, .framing = true, .read_tcp = true, .read_udp = true};
+static const struct sw_tun_config single_packets = {.name = NAME};
+
+static struct sw_tun open_with(const struct sw_tun_config *wanted, const struct sw_sys *sys)
 {
-    const struct sw_tun_config config = {.name = NAME, .offload = offload};
+    struct sw_tun_config config = *wanted;
     struct sw_tun tun;
     char why[256] = "";
     if (sw_tun_open(&tun, &config, sys, why, sizeof why) < 0) fail_msg("%s", why);
@@ -77,7 +81,7 @@ static void test_offload_delivers_superpackets(void **state)
 {
     struct sw_vnet vnet;
     NEED_OWN_NETWORK(entered);
-    struct sw_tun tun = open_with(SW_ON, &sw_sys_kernel);
+    struct sw_tun tun = open_with(&everything, &sw_sys_kernel);
     assert_true(tun.framing);
     assert_int_equal(tun.mask & 0x03, 0x03);
     assert_false(tun.existed);
@@ -101,7 +105,7 @@ static void test_off_delivers_single_complete_packets(void **state)
 {
     struct sw_vnet vnet;
     NEED_OWN_NETWORK(entered);
-    struct sw_tun tun = open_with(SW_OFF, &sw_sys_kernel);
+    struct sw_tun tun = open_with(&single_packets, &sw_sys_kernel);
     assert_false(tun.framing);
     assert_int_equal(tun.mask, 0);
     up(&tun);
@@ -111,7 +115,8 @@ static void test_off_delivers_single_complete_packets(void **state)
         assert_int_equal(vnet.flags, 0);
         assert_int_equal(vnet.gso_type, SW_GSO_NONE);
     }
-    assert_int_equal(sw_tun_read(&tun, packet, sizeof packet, &vnet), 0);
+    while (sw_tun_read(&tun, packet, sizeof packet, &vnet) > 0)
+        assert_int_equal(packet[0] >> 4, 6); /* the kernel greets its neighbours */
     sw_tun_close(&tun);
 }
 
@@ -120,12 +125,12 @@ static void test_persistent_device_with_offload_then_without(void **state)
 {
     struct sw_vnet vnet;
     NEED_OWN_NETWORK(entered);
-    struct sw_tun tun = open_with(SW_ON, &sw_sys_kernel);
+    struct sw_tun tun = open_with(&everything, &sw_sys_kernel);
     assert_int_equal(ioctl(tun.fd, TUNSETPERSIST, 1), 0);
     up(&tun);
     sw_tun_close(&tun);
 
-    tun = open_with(SW_OFF, &sw_sys_kernel);
+    tun = open_with(&single_packets, &sw_sys_kernel);
     assert_true(tun.existed);
     assert_false(tun.framing);
     send_udp(5300, 1000);
@@ -134,7 +139,7 @@ static void test_persistent_device_with_offload_then_without(void **state)
     assert_int_equal(read_ours(&tun, packet, &vnet), 328);
     sw_tun_close(&tun);
 
-    tun = open_with(SW_AUTO, &sw_sys_kernel);
+    tun = open_with(&everything, &sw_sys_kernel);
     assert_true(tun.framing);
     assert_int_equal(ioctl(tun.fd, TUNSETPERSIST, 0), 0);
     sw_tun_close(&tun);
@@ -166,7 +171,7 @@ static void test_device_in_use_is_named(void **state)
     struct sw_tun second;
     char why[256] = "";
     NEED_OWN_NETWORK(entered);
-    struct sw_tun tun = open_with(SW_AUTO, &sw_sys_kernel);
+    struct sw_tun tun = open_with(&everything, &sw_sys_kernel);
     assert_int_equal(sw_tun_open(&second, &config, &sw_sys_kernel, why, sizeof why), SW_EINVAL);
     assert_non_null(strstr(why, NAME));
     assert_non_null(strstr(why, "another program"));
@@ -176,7 +181,7 @@ static void test_device_in_use_is_named(void **state)
 
 static void test_kernel_names_a_device_without_name(void **state)
 {
-    const struct sw_tun_config config = {.offload = SW_AUTO};
+    const struct sw_tun_config config = {.framing = true, .read_tcp = true};
     struct sw_tun tun;
     char why[256];
     NEED_OWN_NETWORK(entered);
@@ -191,7 +196,7 @@ static void test_written_packet_arrives(void **state)
     /* IPv4 UDP 10.99.0.2:9 to 10.99.0.1:port, "hello", checksum 0: none */
     uint8_t datagram[33] = {0x45, 0, 0, 33, 0, 1, 0x40, 0, 64, 17, 0, 0,   10,  99,  0,   2,  10,
                             99,   0, 1, 0,  9, 0, 0,    0, 13, 0,  0, 'h', 'e', 'l', 'l', 'o'};
-    const enum sw_tristate settings[] = {SW_ON, SW_OFF};
+    const struct sw_tun_config *settings[] = {&everything, &single_packets};
     NEED_OWN_NETWORK(entered);
     for (size_t i = 0; i < 2; i++) {
         struct sw_tun tun = open_with(settings[i], &sw_sys_kernel);
@@ -229,7 +234,7 @@ static void test_refused_packet_is_counted(void **state)
 {
     uint8_t rubbish[20] = {0xff};
     NEED_OWN_NETWORK(entered);
-    struct sw_tun tun = open_with(SW_AUTO, &sw_sys_kernel); /* down: EIO */
+    struct sw_tun tun = open_with(&everything, &sw_sys_kernel); /* down: EIO */
     assert_false(sw_tun_write(&tun, rubbish, sizeof rubbish));
     assert_int_equal(tun.counters.write_errors, 1);
     assert_int_equal(tun.counters.writes, 0);
@@ -240,7 +245,7 @@ static void test_deleted_device_is_the_end(void **state)
 {
     struct sw_vnet vnet;
     NEED_OWN_NETWORK(entered);
-    struct sw_tun tun = open_with(SW_AUTO, &sw_sys_kernel);
+    struct sw_tun tun = open_with(&everything, &sw_sys_kernel);
     struct sw_tun_counters before = tun.counters;
     assert_int_equal(sw_tun_read(&tun, packet, sizeof packet, &vnet), 0);
     assert_int_equal(tun.counters.read_blocked, before.read_blocked + 1);
@@ -280,46 +285,63 @@ static void test_older_kernels_get_smaller_masks(void **state)
     NEED_OWN_NETWORK(entered);
     for (size_t i = 0; i < 3; i++) {
         accepted = masks[i];
-        struct sw_tun tun = open_with(SW_ON, &refusing);
+        struct sw_tun tun = open_with(&everything, &refusing);
         assert_int_equal(tun.mask, masks[i]);
         assert_int_equal(last_mask, masks[i]);
-        assert_int_equal(strncmp(tun.offload_why, "on", 2), 0);
+        assert_int_equal(sw_tun_reads_udp(&tun), i == 0);
+        assert_true(sw_tun_reads_tcp(&tun));
+        assert_int_equal(tun.mask_error, i == 0 ? 0 : EINVAL);
         sw_tun_close(&tun);
     }
 }
 
-static void test_kernel_without_offload(void **state)
+static void test_only_what_is_wanted_is_asked_for(void **state)
 {
-    const struct sw_tun_config must = {.name = NAME, .offload = SW_ON};
-    struct sw_tun tun;
-    char why[256] = "";
+    struct sw_tun_config config = {.name = NAME, .framing = true};
+    NEED_OWN_NETWORK(entered);
+    accepted = 0x7f;
+    last_mask = 99;
+    struct sw_tun tun = open_with(&config, &refusing);
+    assert_true(tun.framing);
+    assert_int_equal(last_mask, 0);
+    sw_tun_close(&tun);
+    config.read_tcp = true;
+    tun = open_with(&config, &refusing);
+    assert_int_equal(last_mask, 0x0b);
+    assert_false(sw_tun_reads_udp(&tun));
+    sw_tun_close(&tun);
+    config.read_tcp = false;
+    config.read_udp = true;
+    tun = open_with(&config, &refusing);
+    assert_int_equal(last_mask, 0x61);
+    assert_int_equal(tun.mask, 0x61);
+    assert_false(sw_tun_reads_tcp(&tun));
+    sw_tun_close(&tun);
+}
+
+/* The mask is about reading: superpackets may be written all the same (docs/offload.md E.3). */
+static void test_kernel_without_offload_keeps_the_header(void **state)
+{
     NEED_OWN_NETWORK(entered);
     accepted = 1;
-    assert_int_equal(sw_tun_open(&tun, &must, &refusing, why, sizeof why), SW_EINVAL);
-    assert_non_null(strstr(why, "enable_tun_offload"));
-    assert_int_equal(tun.fd, -1);
-
-    tun = open_with(SW_AUTO, &refusing);
-    assert_false(tun.framing);
+    struct sw_tun tun = open_with(&everything, &refusing);
+    assert_true(tun.framing);
     assert_int_equal(tun.mask, 0);
     assert_int_equal(last_mask, 0);
-    assert_int_equal(strncmp(tun.offload_why, "off", 3), 0);
+    assert_int_equal(tun.mask_error, EINVAL);
     sw_tun_close(&tun);
 }
 
 /* A queue may inherit another framing than it asked for (docs/offload.md E.1). */
 static void test_framing_is_what_the_kernel_says(void **state)
 {
-    const struct sw_tun_config must = {.name = NAME, .offload = SW_ON};
-    struct sw_tun tun;
-    char why[256] = "";
     NEED_OWN_NETWORK(entered);
     accepted = 0x6b;
     no_header = true;
-    assert_int_equal(sw_tun_open(&tun, &must, &refusing, why, sizeof why), SW_EINVAL);
-    tun = open_with(SW_AUTO, &refusing);
+    struct sw_tun tun = open_with(&everything, &refusing);
     no_header = false;
     assert_false(tun.framing);
+    assert_int_equal(tun.mask, 0);
     assert_int_equal(last_mask, 0);
     sw_tun_close(&tun);
 }
@@ -361,6 +383,98 @@ static void test_short_and_interrupted_reads(void **state)
     assert_int_equal(tun.counters.reads, 1);
 }
 
+/* A single packet may be the trouble, or a want of memory: neither is the end of the tunnel. */
+static void test_failing_read_is_not_the_end(void **state)
+{
+    const struct sw_sys failing = {.readv = fake_readv};
+    const struct {
+        int error;
+        ssize_t result;
+    } table[] = {
+        {EIO, SW_EAGAIN}, {EINVAL, SW_EAGAIN}, {EMSGSIZE, SW_EAGAIN}, {EFAULT, SW_EAGAIN},
+        {ENOMEM, 0},      {ENOBUFS, 0},        {EBADFD, SW_ECLOSED},
+    };
+    struct sw_vnet vnet;
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        struct sw_tun tun = {.fd = -1, .framing = true, .sys = &failing};
+        next_read = -1;
+        next_errno = table[i].error;
+        assert_int_equal(sw_tun_read(&tun, packet, sizeof packet, &vnet), table[i].result);
+        assert_int_equal(tun.counters.read_errors, 1);
+        next_read = 60;
+        assert_int_equal(sw_tun_read(&tun, packet, sizeof packet, &vnet), 60 - SW_VNET_LEN);
+        assert_int_equal(tun.counters.reads, 1);
+    }
+}
+
+static void test_reads_that_fail_for_ever_are_the_end(void **state)
+{
+    const struct sw_sys failing = {.readv = fake_readv};
+    struct sw_tun tun = {.fd = -1, .framing = true, .sys = &failing};
+    struct sw_vnet vnet;
+    ssize_t result = SW_EAGAIN;
+    for (int round = 0; round < 3; round++) { /* a good one in between, and it begins anew */
+        next_read = -1;
+        next_errno = EIO;
+        for (int i = 0; i < 900; i++)
+            assert_int_equal(sw_tun_read(&tun, packet, sizeof packet, &vnet), SW_EAGAIN);
+        next_read = 60;
+        assert_int_equal(sw_tun_read(&tun, packet, sizeof packet, &vnet), 50);
+    }
+    next_read = -1;
+    next_errno = ENOMEM;
+    for (int i = 0; i < 5000; i++)
+        assert_int_equal(sw_tun_read(&tun, packet, sizeof packet, &vnet), 0);
+    next_errno = EIO;
+    for (int i = 0; i < 5000 && result == SW_EAGAIN; i++)
+        result = sw_tun_read(&tun, packet, sizeof packet, &vnet);
+    assert_int_equal(result, SW_ECLOSED);
+}
+
+/* --- writes that are refused -------------------------------------------------------------------*/
+
+static int interruptions;
+
+static ssize_t fake_writev(int fd, const struct iovec *iov, int count)
+{
+    if (interruptions > 0) {
+        interruptions--;
+        errno = EINTR;
+        return -1;
+    }
+    if (next_errno == 0) return (ssize_t)(iov[0].iov_len + iov[1].iov_len);
+    errno = next_errno;
+    return -1;
+}
+
+static void test_packets_that_are_not_taken_are_counted_by_reason(void **state)
+{
+    const struct sw_sys refusing_writes = {.writev = fake_writev};
+    const struct {
+        int error;
+        enum sw_tun_refusal reason;
+    } table[] = {
+        {EIO, SW_TUN_REFUSED_DOWN},           {EINVAL, SW_TUN_REFUSED_INVALID},
+        {EMSGSIZE, SW_TUN_REFUSED_INVALID},   {EOPNOTSUPP, SW_TUN_REFUSED_INVALID},
+        {ENOBUFS, SW_TUN_REFUSED_NO_BUFFERS}, {ENOMEM, SW_TUN_REFUSED_NO_BUFFERS},
+        {EAGAIN, SW_TUN_REFUSED_FULL},        {EBADFD, SW_TUN_REFUSED_OTHER},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        struct sw_tun tun = {.fd = -1, .framing = true, .sys = &refusing_writes};
+        next_errno = table[i].error;
+        assert_false(sw_tun_write(&tun, packet, 40));
+        assert_int_equal(tun.counters.write_errors, 1);
+        assert_int_equal(tun.counters.write_dropped[table[i].reason], 1);
+        assert_int_equal(tun.counters.writes, 0);
+        next_errno = 0;
+        interruptions = 2;
+        assert_true(sw_tun_write(&tun, packet, 40));
+        assert_int_equal(tun.counters.writes, 1);
+        assert_int_equal(tun.counters.write_bytes, 40);
+        assert_int_equal(tun.counters.write_errors, 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -374,10 +488,14 @@ int main(void)
         cmocka_unit_test(test_refused_packet_is_counted),
         cmocka_unit_test(test_deleted_device_is_the_end),
         cmocka_unit_test(test_older_kernels_get_smaller_masks),
-        cmocka_unit_test(test_kernel_without_offload),
+        cmocka_unit_test(test_only_what_is_wanted_is_asked_for),
+        cmocka_unit_test(test_kernel_without_offload_keeps_the_header),
         cmocka_unit_test(test_framing_is_what_the_kernel_says),
         cmocka_unit_test(test_name_that_is_too_long),
         cmocka_unit_test(test_short_and_interrupted_reads),
+        cmocka_unit_test(test_failing_read_is_not_the_end),
+        cmocka_unit_test(test_reads_that_fail_for_ever_are_the_end),
+        cmocka_unit_test(test_packets_that_are_not_taken_are_counted_by_reason),
     };
     entered = enter_own_network();
     sw_log_setup(SW_LOG_OFF, SW_LOG_FULL, STDERR_FILENO);

@@ -42,7 +42,7 @@ struct device {
 static void set_up(struct device *device, bool multi_queue)
 {
     const struct sw_tun_config config = {
-        .name = NAME, .offload = SW_AUTO, .multi_queue = multi_queue};
+        .name = NAME, .framing = true, .read_tcp = true, .multi_queue = multi_queue};
     char why[256] = "";
     if (sw_tun_open(&device->queues[0], &config, &sw_sys_kernel, why, sizeof why) < 0)
         fail_msg("%s", why);
@@ -233,7 +233,8 @@ static void test_device_with_one_queue_has_one_reader(void **state)
 /* One with several queues would have room for another program. */
 static void test_device_in_use_is_refused(void **state)
 {
-    const struct sw_tun_config config = {.name = NAME, .offload = SW_AUTO, .multi_queue = true};
+    const struct sw_tun_config config = {
+        .name = NAME, .framing = true, .read_tcp = true, .multi_queue = true};
     struct device device;
     struct sw_tun second;
     char why[256] = "";

@@ -20,6 +20,7 @@
 
 #include "host/address.h"
 #include "host/log.h"
+#include "host/offload.h"
 #include "host/udp_send.h"
 
 /* --- helpers -----------------------------------------------------------------------------------*/
@@ -301,33 +302,53 @@ static void test_address_in_use_is_named(void **state)
     sw_udp_close(&server);
 }
 
-static int refuse_segments(int fd, struct mmsghdr *messages, unsigned count, int flags)
+static int failures_left, failure;
+
+static int failing_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
-    errno = EINVAL;
+    if (failures_left == 0) return sw_sys_kernel.recvmmsg(fd, messages, count, flags);
+    failures_left--;
+    errno = failure;
     return -1;
 }
 
-static int refuse_more_than_64(int fd, struct mmsghdr *messages, unsigned count, int flags)
+/* Whatever the kernel says, what waits in the socket is still there for the next call. */
+static void failed_call_loses_nothing(bool gro)
 {
-    if (messages[0].msg_hdr.msg_iov[0].iov_len <= 8 * 64) return 1;
-    errno = EINVAL;
-    return -1;
+    const int errors[] = {EIO, EINVAL, EMSGSIZE, ENOBUFS, ENOMEM, ECONNREFUSED, EAGAIN, EINTR};
+    struct sw_sys failing = sw_sys_kernel;
+    struct sw_udp server =
+        open_with((struct sw_udp_config){.local = address_of("127.0.0.1", 0), .gro = gro});
+    struct sw_udp client = open_client(&server, "127.0.0.1");
+    const struct sw_path path = {.remote = client.remote};
+    failing.recvmmsg = failing_recvmmsg;
+    server.sys = &failing;
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        uint64_t counted = server.counters.recv_errors;
+        bool is_error = errors[i] != EAGAIN && errors[i] != EINTR;
+        send_along(&client, &path, 3, 500);
+        failure = errors[i];
+        failures_left = 2;
+        if (errors[i] != EINTR) { /* which is repeated at once */
+            for (int times = 0; times < 2; times++) {
+                assert_int_equal(receive(&server), 0);
+                assert_true(drained);
+            }
+        }
+        assert_int_equal(receive(&server), 3);
+        assert_int_equal(n_seen, 3);
+        for (unsigned n = 0; n < 3; n++)
+            assert_int_equal(seen[n].first, n);
+        assert_int_equal(server.counters.recv_errors, counted + (is_error ? 2 : 0));
+    }
+    sw_udp_close(&client);
+    sw_udp_close(&server);
 }
 
-static int unreachable(int fd, struct mmsghdr *messages, unsigned count, int flags)
+static void test_failed_receive_call_loses_nothing(void **state)
 {
-    errno = ENETUNREACH;
-    return -1;
-}
-
-static void test_probe_finds_the_segment_limit(void **state)
-{
-    const struct sw_sys none = {.sendmmsg = refuse_segments},
-                        old = {.sendmmsg = refuse_more_than_64}, down = {.sendmmsg = unreachable};
-    assert_int_equal(sw_udp_probe_segments(&none), 1);
-    assert_int_equal(sw_udp_probe_segments(&old), 64);
-    assert_int_equal(sw_udp_probe_segments(&down), 64);
-    assert_true(sw_udp_probe_segments(&sw_sys_kernel) >= 64);
+    failed_call_loses_nothing(false);
+    failed_call_loses_nothing(true);
 }
 
 static void test_largest_batch_passes_the_kernel(void **state)
@@ -365,7 +386,7 @@ int main(void)
         cmocka_unit_test(test_datagram_longer_than_a_slot_is_counted_and_dropped),
         cmocka_unit_test(test_refused_port_is_news_and_not_the_end),
         cmocka_unit_test(test_address_in_use_is_named),
-        cmocka_unit_test(test_probe_finds_the_segment_limit),
+        cmocka_unit_test(test_failed_receive_call_loses_nothing),
         cmocka_unit_test(test_largest_batch_passes_the_kernel),
     };
     sw_log_setup(SW_LOG_OFF, SW_LOG_FULL, STDERR_FILENO);

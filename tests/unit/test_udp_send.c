@@ -366,6 +366,7 @@ static void latches(int error)
     assert_int_equal(f.counters.gso_latched, 1);
     assert_int_equal(f.counters.gso_send_failed, 1);
     assert_int_equal(f.counters.gso_peer_limited, 0);
+    assert_int_equal(f.counters.gso_off, 1);
 
     kernel.refuse_segment = 0;
     put(&peer, 2, 1406, 0);
@@ -375,6 +376,18 @@ static void latches(int error)
     assert_int_equal(flush_at(11 * SW_MINUTE), 0);
     assert_sent_and_empty(8);
     assert_taken(7, 2812, 1406, 0);
+    assert_int_equal(f.counters.gso_off, 0);
+
+    kernel.refuse_segment = error; /* a second time, for as long again */
+    put(&peer, 2, 1406, 0);
+    assert_int_equal(flush_at(12 * SW_MINUTE), 0);
+    assert_sent_and_empty(10);
+    assert_int_equal(f.counters.gso_latched, 2);
+    assert_int_equal(f.counters.gso_off, 1);
+    assert_int_equal(f.counters.datagrams, 5 + 2 + 2 + 2); /* none was lost */
+    sw_udp_sender_free(f.sender);
+    f.sender = NULL;
+    assert_int_equal(f.counters.gso_off, 0); /* nothing is off where nothing is */
 }
 
 static void test_kernel_without_segmentation_eio(void **state)

@@ -62,6 +62,7 @@ static struct {
 static struct sw_listener *listener;
 static bool socket_full; /* the client's: sendmmsg says EAGAIN */
 static bool tun_broken;  /* the client's: readv says EBADFD */
+static bool take_runs;   /* sockets opened from now on have UDP_GRO */
 
 static int maybe_full(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
@@ -156,7 +157,13 @@ static void open_end(struct end *end, bool batching)
                                             .sys = &sys,
                                             .max_segments = batching ? 64 : 1,
                                             .batching = batching};
-    struct sw_tun tun = {.framing = true, .mask = 3, .sys = &sys, .name = "pair"};
+    struct sw_tun tun = {.framing = true,
+                         .mask = 3,
+                         .takes_tcp = true,
+                         .takes_udp = true,
+                         .existed = true,
+                         .sys = &sys,
+                         .name = "pair"};
     int pair[2], size = 1 << 20;
     *end = (struct end){.inside = -1};
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair),
@@ -227,6 +234,7 @@ static void attach_udp(struct end *end, struct sw_udp_config config)
     struct sw_udp udp;
     char why[256] = "";
     config.slots = 8;
+    config.gro = take_runs;
     config.receive_buffer = 8 << 20;
     if (sw_udp_open(&udp, &config, &sys, why, sizeof why) < 0) fail_msg("%s", why);
     assert_int_equal(sw_worker_attach_udp(end->worker, &udp), 0);
@@ -316,7 +324,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct end *ends[2] = {&client, &server};
-    socket_full = tun_broken = false;
+    socket_full = tun_broken = take_runs = false;
     sw_listener_close(listener);
     for (size_t i = 0; i < 2; i++) {
         if (ends[i]->worker == NULL) continue;
@@ -410,7 +418,7 @@ static bool something_arrived(void)
     return poll(wait, 2, 0) > 0;
 }
 
-static void expect_number(struct end *end, uint32_t number, uint32_t from, uint32_t to)
+static inline void expect_number(struct end *end, uint32_t number, uint32_t from, uint32_t to)
 {
     assert_true(run_until(something_arrived));
     assert_true(next_packet(end) >= UDP_HEADERS + 4);
