@@ -11,6 +11,7 @@
 #include <slipway/error.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "host/worker_internal.h"
 
@@ -108,8 +109,27 @@ void sw_crew_stop(struct sw_crew *crew)
     crew->started = 0;
 }
 
+/* What nobody has read any more; only descriptors matter. */
+static void empty_boxes(struct sw_crew *crew)
+{
+    struct sw_mail *mail;
+    for (unsigned from = 0; from < crew->count; from++) {
+        for (unsigned to = 0; to < crew->count; to++) {
+            while (from != to && (mail = sw_mailboxes_peek(crew->mail, from, to)) != NULL) {
+                int fd;
+                if (mail->kind == SW_MAIL_STREAM) {
+                    memcpy(&fd, mail->data, sizeof fd);
+                    close(fd);
+                }
+                sw_mailboxes_drop(crew->mail, from, to);
+            }
+        }
+    }
+}
+
 void sw_crew_free(struct sw_crew *crew)
 {
+    if (crew->mail != NULL) empty_boxes(crew);
     for (unsigned i = 0; i < crew->count; i++) {
         sw_worker_free(crew->workers[i]);
         crew->workers[i] = NULL;

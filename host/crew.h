@@ -16,6 +16,9 @@ struct sw_crew {
     struct sw_worker *workers[SW_WORKERS_MAX];
     struct sw_mailboxes *mail; /**< NULL for a single worker */
     _Atomic unsigned bulk;     /**< of sw_tun_queue_open() */
+    bool placing;              /**< new connections go to the worker with the fewest; set before
+                                  sw_crew_start() */
+    _Atomic uint64_t connections[SW_WORKERS_MAX]; /**< of each worker, as of a moment ago */
     /* private */
     pthread_t threads[SW_WORKERS_MAX];
     unsigned started;

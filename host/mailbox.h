@@ -19,6 +19,7 @@ enum sw_mail_kind {
     SW_MAIL_DATAGRAM = 1,  /**< from outside: path, data */
     SW_MAIL_INSIDE,        /**< packet or superpacket of the TUN: vnet, data */
     SW_MAIL_ADDRESS_TAKEN, /**< a client of the sender has proved that it is at path.remote */
+    SW_MAIL_STREAM,        /**< an accepted TCP connection: path, data holds the descriptor (int) */
 };
 
 struct sw_mail {

@@ -141,6 +141,11 @@ static void on_release(void *user, struct sw_conn *conn, uint32_t inside_ip)
     worker->config.ops->release(worker->config.user, conn, inside_ip);
 }
 
+static unsigned on_place(void *user)
+{
+    return sw_worker_place(user);
+}
+
 static void on_foreign(void *user, unsigned owner, const struct sw_path *path, const uint8_t *data,
                        size_t len)
 {
@@ -154,6 +159,7 @@ static const struct sw_callbacks callbacks = {
     .authorise = on_authorise,
     .assign = on_assign,
     .release = on_release,
+    .place = on_place,
     .foreign = on_foreign,
     .random = sw_random_callback,
 };

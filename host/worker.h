@@ -42,6 +42,10 @@ struct sw_worker_ops {
     /** Whose they are then: the number of a worker, or one that is none. NULL on a client. */
     unsigned (*owner)(void *user, uint32_t destination);
 
+    /** Another worker has accepted a TCP connection for this one; fd is the callee's. NULL: none.
+     */
+    void (*stream)(void *user, int fd, const struct sw_path *path);
+
     /** The TUN cannot be read any more. */
     void (*tun_lost)(void *user);
 };
@@ -68,6 +72,7 @@ struct sw_worker_counters {
     uint64_t mail_datagrams, mail_inside; /**< what was another worker's, and handed to it */
     uint64_t mail_full;                   /**< mail dropped: the other is too far behind */
     uint64_t mail_received;
+    uint64_t placed; /**< connections given to a less busy worker */
 };
 
 struct sw_worker;
@@ -117,6 +122,12 @@ void sw_worker_stop_engine(struct sw_worker *worker);
  * connection is closed.
  */
 void sw_worker_attach_stream(struct sw_worker *worker, int fd, struct sw_conn *conn);
+
+/**
+ * Gives an accepted TCP connection to a worker that has fewer. False: there is none, fd is still
+ * the caller's.
+ */
+bool sw_worker_place_stream(struct sw_worker *worker, int fd, const struct sw_path *path);
 
 /** Sends what the engine has produced, now. For calls of the engine from outside a wake-up. */
 void sw_worker_flush(struct sw_worker *worker);

@@ -28,9 +28,10 @@ struct sw_worker {
     uv_timer_t timer;
     uv_async_t bell; /* mail or calls have come */
     _Atomic(struct sw_worker_call *) calls;
-    uint64_t bells;     /* whose bell is to be rung */
-    unsigned mail_next; /* whose mail comes first */
-    sw_time timer_at;   /* when the timer fires; SW_NEVER: not armed */
+    uint64_t bells;       /* whose bell is to be rung */
+    uint64_t connections; /* as told to the crew */
+    unsigned mail_next;   /* whose mail comes first */
+    sw_time timer_at;     /* when the timer fires; SW_NEVER: not armed */
     struct sw_worker_counters counters;
 
     struct sw_engine *engine;
@@ -89,6 +90,9 @@ void sw_worker_mail_address_taken(struct sw_worker *worker, const struct sw_path
 void sw_worker_mail_again(struct sw_worker *worker);
 /** The held packet is done with; its place in the box is free, if that is where it was. */
 void sw_worker_mail_done(struct sw_worker *worker);
+/** Which worker shall have the next connection, maybe this one. */
+unsigned sw_worker_place(struct sw_worker *worker);
+/** The end of a wake-up: others are told what concerns them. */
 void sw_worker_ring_bells(struct sw_worker *worker);
 void sw_worker_on_bell(uv_async_t *bell);
 

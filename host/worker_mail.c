@@ -16,6 +16,7 @@
  */
 
 #include <slipway/error.h>
+#include <string.h>
 
 #include "host/crew.h"
 #include "host/worker_internal.h"
@@ -45,8 +46,22 @@ static void ring(struct sw_worker *worker)
     uv_async_send(&worker->bell);
 }
 
+/* How many connections this worker has, for those who place new ones. */
+static void tell_connections(struct sw_worker *worker)
+{
+    struct sw_crew *crew = worker->config.crew;
+    if (crew == NULL || worker->engine == NULL) return;
+    const struct sw_engine_counters *counters = sw_engine_counters(worker->engine);
+    uint64_t connections = counters->conn_created - counters->conn_closed;
+    if (connections == worker->connections) return;
+    worker->connections = connections;
+    atomic_store_explicit(&crew->connections[worker->config.index], connections,
+                          memory_order_relaxed);
+}
+
 void sw_worker_ring_bells(struct sw_worker *worker)
 {
+    tell_connections(worker);
     for (; worker->bells != 0; worker->bells &= worker->bells - 1)
         ring(worker->config.crew->workers[__builtin_ctzll(worker->bells)]);
 }
@@ -85,19 +100,56 @@ void sw_worker_mail_address_taken(struct sw_worker *worker, const struct sw_path
         if (to != worker->config.index) put(worker, to, &mail);
 }
 
+/* Staying costs nothing, so it takes a worker with fewer connections, not one with as many. The one
+ * chosen is counted one higher at once: it takes a moment until it tells its own number. */
+unsigned sw_worker_place(struct sw_worker *worker)
+{
+    struct sw_crew *crew = worker->config.crew;
+    unsigned best = worker->config.index;
+    if (crew == NULL || !crew->placing) return best;
+    tell_connections(worker);
+    uint64_t least = worker->connections;
+    for (unsigned i = 0; i < crew->count; i++) {
+        uint64_t n = atomic_load_explicit(&crew->connections[i], memory_order_relaxed);
+        if (n >= least) continue;
+        least = n;
+        best = i;
+    }
+    if (best != worker->config.index) {
+        atomic_fetch_add_explicit(&crew->connections[best], 1, memory_order_relaxed);
+        worker->counters.placed++;
+    }
+    return best;
+}
+
+bool sw_worker_place_stream(struct sw_worker *worker, int fd, const struct sw_path *path)
+{
+    unsigned to = sw_worker_place(worker);
+    const struct sw_mail mail = {
+        .kind = SW_MAIL_STREAM, .len = sizeof fd, .path = *path, .data = (uint8_t *)&fd};
+    if (to == worker->config.index || !put(worker, to, &mail)) return false;
+    sw_worker_ring_bells(worker);
+    return true;
+}
+
 /* --- receiving ---------------------------------------------------------------------------------*/
 
 /* What taking it costs of the work of a wake-up; 0: it has to wait. */
 static int take(struct sw_worker *worker, struct sw_mail *mail, unsigned from, sw_time now)
 {
+    int fd;
     switch (mail->kind) {
     case SW_MAIL_DATAGRAM:
         if (worker->engine != NULL)
-            sw_engine_datagram(worker->engine, &mail->path, mail->data, mail->len, now);
+            sw_engine_foreign_datagram(worker->engine, &mail->path, mail->data, mail->len, now);
         return 1;
     case SW_MAIL_ADDRESS_TAKEN:
         if (worker->engine != NULL)
             sw_engine_address_taken(worker->engine, &mail->path.remote, now);
+        return 1;
+    case SW_MAIL_STREAM:
+        memcpy(&fd, mail->data, sizeof fd);
+        worker->config.ops->stream(worker->config.user, fd, &mail->path);
         return 1;
     case SW_MAIL_INSIDE:
         break;

@@ -264,6 +264,7 @@ static const struct sw_metric_def worker_metrics[] = {
     WORKER(mail_inside, "worker_mail_inside",
            "Packets and superpackets of the TUN handed to the worker they are for"),
     WORKER(mail_full, "worker_mail_full", "Mail to a worker dropped because it is too far behind"),
+    WORKER(placed, "worker_connections_placed", "Connections given to a less busy worker"),
     WORKER(mail_received, "worker_mail_received", "Mail of other workers taken"),
 };
 

@@ -240,5 +240,6 @@ const struct sw_worker_ops sw_server_ops = {
     .release = release,
     .find = find,
     .owner = owner,
+    .stream = sw_server_accept,
     .tun_lost = tun_lost,
 };

@@ -254,6 +254,7 @@ static int serve(struct sw_server *server)
     sw_users_free(server->users);
     sw_tls_context_free(server->tls);
     sw_address_pool_free(server->pool);
+    explicit_bzero(server->cookie_key, sizeof server->cookie_key);
     sw_tun_steering_close(&server->steering);
     return server->failed ? 1 : 0;
 }

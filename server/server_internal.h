@@ -53,6 +53,7 @@ struct sw_server {
     struct sw_crew crew;
     struct sw_server_worker workers[SW_WORKERS_MAX];
     struct sw_tun_steering steering;
+    uint8_t cookie_key[SW_COOKIE_KEY_LEN];            /**< of all workers */
     char steering_outside[160], steering_inside[160]; /**< one phrase each */
     struct sw_control *control;
     struct sw_signals signals;
@@ -86,6 +87,9 @@ struct sw_client *sw_client_of(const struct sw_conn *conn);
 int sw_server_open_tun(const struct sw_server_config *config, bool multi_queue,
                        struct sw_offloads *offloads, struct sw_tun *tun, char *why,
                        size_t why_size);
+
+/** A TCP connection of this worker; user: a struct sw_server_worker. */
+void sw_server_accept(void *user, int fd, const struct sw_path *path);
 
 /** How many workers the configuration asks for. */
 unsigned sw_server_count_workers(const struct sw_server_config *config);

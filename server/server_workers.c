@@ -5,6 +5,9 @@
  * on the one address. Queues and sockets are opened in the order of the workers, for that is how
  * the kernel's steering numbers them.
  *
+ * Connections are spread evenly: the kernel's hash, which decides where a client's first datagrams
+ * arrive, knows nothing of load, so a connection is given to the worker that has the fewest.
+ *
  * Steering saves work and is never needed: what lands on the wrong worker gets to the right one by
  * mail (host/worker_mail.c). So a kernel that refuses it is a line in the log, unless the
  * configuration insists.
@@ -22,6 +25,7 @@
 
 #include "host/address.h"
 #include "host/log.h"
+#include "host/random.h"
 #include "server/server_internal.h"
 
 #define HALF_OPEN_LIMIT 4096 /* of all workers together */
@@ -78,6 +82,7 @@ static int open_engine(struct sw_server_worker *worker, unsigned mtu)
         .worker = worker->index,
         .workers = server->crew.count,
         .idle_after = config->connection_idle_limit,
+        .cookie_key = server->cookie_key,
         .expresslane = config->enable_expresslane,
         .expresslane_rotation = config->expresslane_keys_rotation_interval,
     };
@@ -109,7 +114,7 @@ static int open_udp(struct sw_server_worker *worker, enum sw_reuseport place, ch
     return error;
 }
 
-static void on_accepted(void *user, int fd, const struct sw_path *path)
+void sw_server_accept(void *user, int fd, const struct sw_path *path)
 {
     struct sw_server_worker *worker = user;
     int error;
@@ -122,6 +127,12 @@ static void on_accepted(void *user, int fd, const struct sw_path *path)
     }
     sw_worker_attach_stream(worker->worker, fd, conn);
     sw_worker_flush(worker->worker);
+}
+
+static void on_accepted(void *user, int fd, const struct sw_path *path)
+{
+    struct sw_server_worker *worker = user;
+    if (!sw_worker_place_stream(worker->worker, fd, path)) sw_server_accept(worker, fd, path);
 }
 
 static int open_listener(struct sw_server_worker *worker, enum sw_reuseport place, char *why,
@@ -210,6 +221,8 @@ static int steer(struct sw_server *server, char *why, size_t why_size)
 {
     if (server->crew.count == 1) return 0;
     bool outside = steer_outside(server), inside = steer_inside(server);
+    /* Without steering, all that comes for a connection placed elsewhere would go by mail. */
+    server->crew.placing = outside;
     if (server->config->offload_steering != SW_ON || (outside && inside)) return 0;
     snprintf(why, why_size, "offload_steering is true, but %s is steered %s",
              outside ? "the inside" : "the outside",
@@ -262,6 +275,7 @@ int sw_server_open_workers(struct sw_server *server, struct sw_tun *tun, char *w
         snprintf(why, why_size, "out of memory");
         return SW_ENOMEM;
     }
+    sw_random_fill(server->cookie_key, sizeof server->cookie_key);
     int error = open_queues(server, tun, why, why_size);
     if (error == 0) error = open_engines(server, tun->mtu, why, why_size);
     if (error == 0) error = open_sockets(server, why, why_size);

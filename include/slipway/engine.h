@@ -123,8 +123,15 @@ struct sw_callbacks {
     int (*expresslane_stats)(void *user, struct sw_conn *conn, struct sw_expresslane_stats *out);
 
     /**
-     * Optional, server: a datagram from an address that nobody here has, with a session id of
-     * another worker's (sw_engine_config.workers). data is valid during the call.
+     * Optional, server: which worker shall have the connection of a client that has just proved its
+     * address. Where it is another, foreign gets the hello and what comes behind it.
+     */
+    unsigned (*place)(void *user);
+
+    /**
+     * Optional, server: a datagram from an address that nobody here has and that is another
+     * worker's (sw_engine_config.workers), for its sw_engine_foreign_datagram(). data is valid
+     * during the call.
      */
     void (*foreign)(void *user, unsigned worker, const struct sw_path *path, const uint8_t *data,
                     size_t len);
@@ -208,6 +215,8 @@ struct sw_engine_config {
     unsigned half_open_limit;                   /**< connections not yet Online; 0: 4096 */
     unsigned worker, workers; /**< the last byte of every session id drawn is worker modulo workers;
                                  0 and 0 or 1: alone */
+    const uint8_t *cookie_key; /**< SW_COOKIE_KEY_LEN bytes, copied, the same for all workers that
+                                  place connections with each other; NULL: random */
 
     /* Client */
     struct sw_credentials credentials; /**< borrowed */
@@ -243,6 +252,10 @@ void sw_engine_timer(struct sw_engine *engine, sw_time now);
  */
 void sw_engine_datagram(struct sw_engine *engine, const struct sw_path *path, uint8_t *data,
                         size_t len, sw_time now);
+
+/** The same for a datagram that another worker has handed on; it goes no further from here. */
+void sw_engine_foreign_datagram(struct sw_engine *engine, const struct sw_path *path, uint8_t *data,
+                                size_t len, sw_time now);
 
 /**
  * Server, one of several workers: a client of another worker has proved that it is at this address.

@@ -44,6 +44,8 @@ struct sw_tls_config {
     void *user;
 };
 
+#define SW_COOKIE_KEY_LEN 32 /**< of the key that a server's cookies are made with */
+
 struct sw_tls_context;
 
 /**

@@ -56,9 +56,13 @@ static bool equip(struct sw_engine *engine)
     const struct sw_engine_config *config = &engine->config;
 
     if (config->role == SW_SERVER && config->datagram != NULL) {
-        engine->hello_retry =
-            sw_hello_retry_new(config->datagram, &engine->env, OUTSIDE_MTU_MAX - OUTER_HEADERS);
+        engine->hello_retry = sw_hello_retry_new(
+            config->datagram, &engine->env, OUTSIDE_MTU_MAX - OUTER_HEADERS, config->cookie_key);
         if (engine->hello_retry == NULL) return false;
+    }
+    if (config->callbacks->place != NULL && config->workers > 1) {
+        engine->guests = sw_guests_new();
+        if (engine->guests == NULL) return false;
     }
     if (config->expresslane) engine->aead = sw_aead_new(NULL);
     return !config->expresslane || engine->aead != NULL;
@@ -100,6 +104,7 @@ void sw_engine_free(struct sw_engine *engine)
     free_all(&engine->conns);
     free_all(&engine->dead);
     sw_hello_retry_free(engine->hello_retry);
+    sw_guests_free(engine->guests);
     sw_conn_table_release(engine);
     sw_aead_free(engine->aead);
     sw_deadlines_release(&engine->deadlines);

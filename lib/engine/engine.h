@@ -5,6 +5,7 @@
 /* The engine, as the files of this room see it. */
 
 #include "lib/engine/conn.h"
+#include "lib/engine/guests.h"
 #include "lib/engine/reject_limit.h"
 #include "lib/tls/hello_retry.h"
 
@@ -27,6 +28,8 @@ struct sw_engine {
     struct sw_hash_table by_rotation;
     struct sw_hello_retry *hello_retry;
     struct sw_reject_limit reject_limit;
+    struct sw_guests *guests; /**< NULL: connections are not placed with other workers */
+    bool foreign;             /**< the datagram was handed on to us: never hand it on */
 
     struct sw_aead *aead; /**< NULL without Expresslane */
 

@@ -113,6 +113,42 @@ static void deliver_rest(struct sw_conn *conn, const struct datagram *d,
     if (rest.len > 0) sw_conn_datagram(conn, &d->header, rest);
 }
 
+static uint64_t guest_hash(const struct sw_engine *engine, const struct datagram *d)
+{
+    uint8_t key[SW_ADDRESS_KEY_LEN];
+
+    sw_address_key(&d->path->remote, key);
+    return sw_hash_bytes(&engine->seed, key, sizeof key);
+}
+
+static void hand_to(struct sw_engine *engine, unsigned worker, const struct datagram *d)
+{
+    engine->config.callbacks->foreign(engine->config.user, worker, d->path, d->whole.data,
+                                      d->whole.len);
+}
+
+/* A client with a good cookie. True if its connection will be another worker's, who has the hello
+ * now. */
+static bool place_elsewhere(struct sw_engine *engine, const struct datagram *d)
+{
+    if (engine->guests == NULL || engine->foreign) return false;
+    unsigned worker = engine->config.callbacks->place(engine->config.user);
+    if (worker == engine->config.worker) return false;
+    sw_guests_put(engine->guests, guest_hash(engine, d), worker, engine->env.now);
+    hand_to(engine, worker, d);
+    return true;
+}
+
+/* A datagram without a session id. True if it was another worker's, who has it now. */
+static bool belongs_elsewhere(struct sw_engine *engine, const struct datagram *d)
+{
+    if (engine->guests == NULL || engine->foreign) return false;
+    int worker = sw_guests_find(engine->guests, guest_hash(engine, d), engine->env.now);
+    if (worker < 0) return false;
+    hand_to(engine, (unsigned)worker, d);
+    return true;
+}
+
 /* One ClientHello, without state. predecessor: the connection that has its address, or NULL. */
 static void stateless(struct sw_engine *engine, const struct datagram *d,
                       const struct sw_record *record, const struct sw_hello *hello,
@@ -140,6 +176,10 @@ static void stateless(struct sw_engine *engine, const struct datagram *d,
     case SW_RETRY_ACCEPT:
         if (host_has_its_share(engine, &d->path->remote)) {
             engine->counters.hello_limited++;
+            sw_tls_free(tls);
+            break;
+        }
+        if (predecessor == NULL && place_elsewhere(engine, d)) {
             sw_tls_free(tls);
             break;
         }
@@ -272,9 +312,10 @@ static bool hand_on(struct sw_engine *engine, const struct datagram *d)
 {
     unsigned owner = sw_conn_table_owner(engine, d->header.session);
 
-    if (owner == engine->config.worker || engine->config.callbacks->foreign == NULL) return false;
-    engine->config.callbacks->foreign(engine->config.user, owner, d->path, d->whole.data,
-                                      d->whole.len);
+    if (owner == engine->config.worker || engine->config.callbacks->foreign == NULL ||
+        engine->foreign)
+        return false;
+    hand_to(engine, owner, d);
     return true;
 }
 
@@ -294,7 +335,7 @@ static void server_datagram(struct sw_engine *engine, const struct datagram *d)
         return;
     }
     if (sw_session_equal(id, SW_SESSION_EMPTY)) {
-        stranger(engine, d);
+        if (!belongs_elsewhere(engine, d)) stranger(engine, d);
         return;
     }
     if (hand_on(engine, d)) return;
@@ -372,6 +413,14 @@ void sw_engine_datagram(struct sw_engine *engine, const struct sw_path *path, ui
             client_datagram(engine, &d);
     }
     sw_engine_leave(engine);
+}
+
+void sw_engine_foreign_datagram(struct sw_engine *engine, const struct sw_path *path, uint8_t *data,
+                                size_t len, sw_time now)
+{
+    engine->foreign = true;
+    sw_engine_datagram(engine, path, data, len, now);
+    engine->foreign = false;
 }
 
 void sw_engine_address_taken(struct sw_engine *engine, const struct sw_address *address,

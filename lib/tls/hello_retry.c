@@ -6,7 +6,8 @@
  * it into a real session when the cookie is good. Only then does the stranger cost memory: a new
  * listening session takes its place with the next hello.
  *
- * The cookie is bound to the peer's address and made with a secret that changes every two minutes.
+ * The cookie is bound to the peer's address and made with a secret that changes every two minutes:
+ * the digest of a key and the number of the period, so that workers with one key agree about it.
  * The secret before it stays good for a minute more, since a connect under way would otherwise die
  * of a fatal alert. Whether a cookie is good can only be tried; whatever the library answers to a
  * bad one is thrown away.
@@ -17,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/bytes.h"
 #include "lib/tls/environment.h"
 #include "lib/tls/session.h"
 
@@ -29,8 +31,10 @@ struct sw_hello_retry {
     const struct sw_tls_env *env;
     uint16_t mtu;
     struct sw_tls *listening;
+    uint8_t key[SW_COOKIE_KEY_LEN];
+    sw_time origin;                /**< when period 0 began */
+    uint64_t period;               /**< of the secrets */
     uint8_t secret[2][SECRET_LEN]; /**< present, previous */
-    sw_time since;                 /**< the present secret */
     bool has_previous;
     struct sw_retry_answer *answer; /**< where output goes during a call */
     bool overflow;                  /**< it was more than one small datagram */
@@ -48,14 +52,27 @@ static void capture(void *user, const uint8_t *data, size_t len)
     retry->answer->len = len;
 }
 
-static void draw_secret(struct sw_hello_retry *retry)
+static void make_secret(const struct sw_hello_retry *retry, uint64_t period,
+                        uint8_t out[SECRET_LEN])
 {
-    retry->env->random(retry->env->user, retry->secret[0], SECRET_LEN);
-    retry->since = retry->env->now;
+    uint8_t text[SW_COOKIE_KEY_LEN + sizeof period];
+
+    memcpy(text, retry->key, SW_COOKIE_KEY_LEN);
+    sw_put_be64(text + SW_COOKIE_KEY_LEN, period);
+    sw_tls_digest(text, sizeof text, out);
+    sw_tls_wipe(text, sizeof text);
+}
+
+static void make_secrets(struct sw_hello_retry *retry, uint64_t period)
+{
+    retry->period = period;
+    make_secret(retry, period, retry->secret[0]);
+    make_secret(retry, period - 1, retry->secret[1]);
 }
 
 struct sw_hello_retry *sw_hello_retry_new(struct sw_tls_context *context,
-                                          const struct sw_tls_env *env, uint16_t mtu)
+                                          const struct sw_tls_env *env, uint16_t mtu,
+                                          const uint8_t *key)
 {
     struct sw_hello_retry *retry = calloc(1, sizeof *retry);
 
@@ -63,7 +80,13 @@ struct sw_hello_retry *sw_hello_retry_new(struct sw_tls_context *context,
     retry->context = context;
     retry->env = env;
     retry->mtu = mtu;
-    draw_secret(retry);
+    if (key != NULL) {
+        memcpy(retry->key, key, sizeof retry->key);
+    } else {
+        env->random(env->user, retry->key, sizeof retry->key);
+        retry->origin = env->now;
+    }
+    make_secrets(retry, (env->now - retry->origin) / SECRET_PERIOD);
     return retry;
 }
 
@@ -77,15 +100,11 @@ void sw_hello_retry_free(struct sw_hello_retry *retry)
 
 static void rotate_secret(struct sw_hello_retry *retry)
 {
-    if (retry->env->now - retry->since < SECRET_PERIOD) {
-        if (retry->env->now - retry->since >= SECRET_GRACE) retry->has_previous = false;
-        return;
-    }
-    /* Nobody may have asked for many periods: the secret that lapsed is only the previous one if it
-     * lapsed just now. */
-    retry->has_previous = retry->env->now - retry->since < SECRET_PERIOD + SECRET_GRACE;
-    memcpy(retry->secret[1], retry->secret[0], SECRET_LEN);
-    draw_secret(retry);
+    sw_time age = retry->env->now - retry->origin;
+    uint64_t period = age / SECRET_PERIOD;
+
+    if (period != retry->period) make_secrets(retry, period);
+    retry->has_previous = period > 0 && age % SECRET_PERIOD < SECRET_GRACE;
 }
 
 /* One try with one secret. What the library sends lands in retry->answer. */

@@ -14,8 +14,13 @@
 
 struct sw_hello_retry;
 
+/**
+ * key: SW_COOKIE_KEY_LEN bytes that cookies are made with, copied; those with the same key and
+ * clock take each other's cookies. NULL: random. NULL: out of memory.
+ */
 struct sw_hello_retry *sw_hello_retry_new(struct sw_tls_context *context,
-                                          const struct sw_tls_env *env, uint16_t mtu);
+                                          const struct sw_tls_env *env, uint16_t mtu,
+                                          const uint8_t *key);
 void sw_hello_retry_free(struct sw_hello_retry *retry);
 
 enum sw_retry_verdict {

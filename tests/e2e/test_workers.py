@@ -75,16 +75,36 @@ def test_expresslane_on_several_workers(wide_lab):
 
 
 def test_kernel_steers_both_ways(wide_lab):
-    """With steering nothing arrives at the wrong worker."""
+    """Once clients know their session ids, nothing arrives at the wrong worker."""
     lab = wide_lab
     server = start(lab, 4, offload_steering=True)
     status = server.status()
     assert (status["steering_outside"], status["steering_inside"]) == (BY_ID, BY_ADDRESS)
     connect_all(lab, server)
+    for host in lab.clients:
+        traffic.ping(host, count=1)
+    before = mail(server)
     exchange(lab)
-    sent = mail(server)
-    assert sent["worker_mail_inside"] == sent["worker_mail_datagrams"] == 0
-    assert sent["worker_mail_full"] == 0
+    assert mail(server) == before
+    assert before["worker_mail_inside"] == before["worker_mail_full"] == 0
+
+
+@pytest.mark.parametrize("mode", ("udp", "tcp"))
+def test_connections_are_spread_evenly(wide_lab, mode):
+    """Wherever the kernel's hash sends a hello, the worker with the fewest connections gets it."""
+    lab = wide_lab
+    server = start(lab, 4, mode=mode)
+    clients = []
+    for i in range(len(lab.clients)):
+        clients.append(programs.Client(lab, index=i, mode=mode).wait_online(timeout=20))
+        counts = sorted(line["connections"] for line in server.status()["workers"])
+        assert counts[-1] - counts[0] <= 1
+    exchange(lab, MEGABYTE)
+    for client in clients:  # each comes back, from another port
+        assert client.stop() == 0
+    server.wait_for_sessions(0)
+    connect_all(lab, server)
+    exchange(lab, MEGABYTE)
 
 
 def test_without_steering(wide_lab):

@@ -24,6 +24,8 @@ static struct {
     struct sw_callbacks callbacks;
     unsigned handed_on;
     bool steered; /* datagrams with an id go where it says */
+    bool pqc;
+    bool placing; /* new connections go to the worker with the fewest */
 } crew;
 
 static struct node *worker(struct world *world, unsigned i)
@@ -47,12 +49,16 @@ static unsigned owner_of(struct sw_session_id id)
 }
 
 static void give(struct world *world, unsigned to, const struct sw_path *path, const uint8_t *bytes,
-                 size_t len)
+                 size_t len, bool foreign)
 {
+    struct sw_engine *engine = worker(world, to)->engine;
     uint8_t copy[2048];
 
     memcpy(copy, bytes, len);
-    sw_engine_datagram(worker(world, to)->engine, path, copy, len, world->now);
+    if (foreign)
+        sw_engine_foreign_datagram(engine, path, copy, len, world->now);
+    else
+        sw_engine_datagram(engine, path, copy, len, world->now);
     world_flush(worker(world, to));
 }
 
@@ -63,7 +69,22 @@ static void on_foreign(void *user, unsigned owner, const struct sw_path *path, c
 
     world_check(node->world, owner < WORKERS && worker(node->world, owner) != node);
     crew.handed_on++;
-    give(node->world, owner, path, data, len);
+    give(node->world, owner, path, data, len, true);
+}
+
+static uint64_t connections(const struct node *node)
+{
+    return counters(node)->conn_created - counters(node)->conn_closed;
+}
+
+static unsigned on_place(void *user)
+{
+    struct node *node = user;
+    unsigned best = node->config.worker;
+
+    for (unsigned i = 0; crew.placing && i < WORKERS; i++)
+        if (connections(worker(node->world, i)) < connections(worker(node->world, best))) best = i;
+    return best;
 }
 
 /* What goes to the server's address reaches one of its workers. */
@@ -78,7 +99,7 @@ static bool spread(struct world *world, const struct sw_address *from, const str
     unsigned at = from->port % WORKERS;
     if (sw_header_decode(&c, &header) == 0 && !sw_session_is_reserved(header.session))
         at = crew.steered ? owner_of(header.session) : (unsigned)world_random(world, WORKERS);
-    give(world, at, &path, bytes, len);
+    give(world, at, &path, bytes, len, false);
     return false;
 }
 
@@ -91,16 +112,20 @@ static bool everybody_online(struct world *world)
 
 static void start(struct world *world, uint64_t seed, unsigned clients)
 {
+    static const uint8_t key[SW_COOKIE_KEY_LEN] = "the workers' key for cookies";
+
     crew.handed_on = 0;
     world_init(world, seed);
     for (unsigned i = 0; i < WORKERS; i++) {
-        struct node *node = world_server(world, false);
+        struct node *node = world_server(world, crew.pqc);
         crew.callbacks = *node->config.callbacks;
         crew.callbacks.foreign = on_foreign;
+        crew.callbacks.place = on_place;
         node->address = worker(world, 0)->address;
         node->config.callbacks = &crew.callbacks;
         node->config.worker = i;
         node->config.workers = WORKERS;
+        node->config.cookie_key = key;
         world_restart(node);
     }
     world->tap = spread;
@@ -157,6 +182,7 @@ static void moves(bool steered)
         struct world world;
 
         crew.steered = steered;
+        crew.placing = false;
         start(&world, seed, CLIENTS);
         for (unsigned i = 0; i < CLIENTS; i++)
             world_check(&world, where(&world, client(&world, i)) ==
@@ -197,6 +223,93 @@ static void test_sessions_stay_with_their_worker_wherever_datagrams_arrive(void 
     moves(false);
 }
 
+static bool all_closed(struct world *world)
+{
+    for (unsigned i = 0; i < WORKERS; i++)
+        if (connections(worker(world, i)) > 0) return false;
+    return true;
+}
+
+static void close_client(struct node *node)
+{
+    sw_conn_close(node->conn, 0, node->world->now);
+    world_flush(node);
+}
+
+/* Wherever hellos arrive, also in pieces, late and twice: three clients for each of three workers.
+ */
+static void spreads(bool pqc, struct weather weather)
+{
+    for (unsigned seed = 0; seed < 20; seed++) {
+        struct world world;
+
+        crew.steered = crew.placing = true;
+        crew.pqc = pqc;
+        start(&world, seed, 0);
+        world.weather = weather;
+        for (unsigned i = 0; i < CLIENTS; i++) {
+            struct client_options options = {.keyshare = SW_KEYSHARE_P521MLKEM1024};
+            struct node *node = world_client(&world, &options);
+            node->address.port =
+                (uint16_t)(45000 + i * WORKERS); /* all arrive at the same worker */
+            world_connect(node, worker(&world, 0));
+            world_check(&world, world_run(&world, 30 * SW_SECOND, everybody_online));
+        }
+        world.weather = (struct weather){.delay = SW_MILLISECOND};
+        world_run(&world, SW_SECOND, NULL);
+        for (unsigned i = 0; i < WORKERS; i++)
+            world_check(&world, connections(worker(&world, i)) == CLIENTS / WORKERS);
+        world_check(&world, crew.handed_on > 0);
+        unsigned handed_on = crew.handed_on;
+        everybody_sends(&world);
+        world_check(&world, crew.handed_on == handed_on); /* by now they know their ids */
+
+        /* The same address again, while the old session is there, and when it is gone. */
+        struct node *first = client(&world, 0);
+        unsigned at = where(&world, first);
+        world_restart(first);
+        first->online = 0;
+        world_connect(first, worker(&world, 0));
+        world_check(&world, world_run(&world, 30 * SW_SECOND, everybody_online));
+        world_run(&world, SW_SECOND, NULL);
+        world_check(&world, where(&world, first) == at);
+        world_check(&world, connections(worker(&world, at)) == CLIENTS / WORKERS);
+        for (unsigned i = 0; i < CLIENTS; i++)
+            close_client(client(&world, i));
+        world_check(&world, world_run(&world, SW_SECOND, all_closed));
+        for (unsigned i = 0; i < CLIENTS; i++) {
+            client(&world, i)->online = 0;
+            world_restart(client(&world, i));
+            world_connect(client(&world, i), worker(&world, 0));
+        }
+        world_check(&world, world_run(&world, 30 * SW_SECOND, everybody_online));
+        everybody_sends(&world);
+        world_end(&world);
+    }
+    crew.pqc = false;
+}
+
+static void test_connections_are_spread_evenly(void **state)
+{
+    (void)state;
+    spreads(false, (struct weather){.delay = SW_MILLISECOND});
+}
+
+static void test_connections_with_hellos_in_pieces_are_spread_evenly(void **state)
+{
+    (void)state;
+    spreads(true, (struct weather){.delay = SW_MILLISECOND});
+}
+
+static void test_connections_are_spread_evenly_over_bad_lines(void **state)
+{
+    (void)state;
+    spreads(true, (struct weather){.loss = 10,
+                                   .duplicate = 30,
+                                   .delay = 5 * SW_MILLISECOND,
+                                   .jitter = 5 * SW_MILLISECOND});
+}
+
 static void test_unknown_session_is_rejected_by_its_worker(void **state)
 {
     const struct sw_header header = {.version = SW_VERSION_MAX,
@@ -206,7 +319,7 @@ static void test_unknown_session_is_rejected_by_its_worker(void **state)
     uint8_t datagram[100] = {0};
 
     (void)state;
-    crew.steered = false;
+    crew.steered = crew.placing = false;
     start(&world, 1, 1);
     sw_header_encode(datagram, &header);
     for (int i = 0; i < 20; i++)
@@ -225,6 +338,7 @@ static void test_address_taken_at_another_worker_ends_who_had_it(void **state)
 
     (void)state;
     crew.steered = true;
+    crew.placing = false;
     start(&world, 2, 1);
     struct node *it = client(&world, 0), *at = worker(&world, where(&world, it));
     struct sw_address other = it->address;
@@ -260,6 +374,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sessions_stay_with_their_worker_when_steered),
         cmocka_unit_test(test_sessions_stay_with_their_worker_wherever_datagrams_arrive),
+        cmocka_unit_test(test_connections_are_spread_evenly),
+        cmocka_unit_test(test_connections_with_hellos_in_pieces_are_spread_evenly),
+        cmocka_unit_test(test_connections_are_spread_evenly_over_bad_lines),
         cmocka_unit_test(test_unknown_session_is_rejected_by_its_worker),
         cmocka_unit_test(test_address_taken_at_another_worker_ends_who_had_it),
         cmocka_unit_test(test_worker_numbers_that_make_no_sense_are_refused),
