@@ -233,46 +233,58 @@ def test_superpackets_that_the_kernel_coalesced(network_card_like):
     assert not drops(metrics)
 
 
-UDP_SENDER = """
-import socket, struct, sys
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.bind((sys.argv[1], 9999))
-print("ready", flush=True)
-_, peer = s.recvfrom(100)
-for number, (size, total) in enumerate(((1000, 5300), (100, 12800), (1300, 40000), (7, 100))):
-    s.setsockopt(socket.IPPROTO_UDP, 103, size)
-    s.sendto(bytes((number * 50 + i) % 251 for i in range(total)), peer)
-"""
-UDP_RECEIVER = """
+UDP_PEER = """
 import socket, sys
+role, address, sends = sys.argv[1], sys.argv[2], sys.argv[3] == "sends"
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
 s.settimeout(5)
-s.connect((sys.argv[1], 9999))
-s.send(b"go")
+if role == "remote":
+    s.bind((address, 9999))
+    print("ready", flush=True)
+    hello, peer = s.recvfrom(100)
+    s.connect(peer)
+    s.send(hello)
+else:
+    s.connect((address, 9999))
+    s.send(b"hello")
+    s.recv(100)
 for number, (size, total) in enumerate(((1000, 5300), (100, 12800), (1300, 40000), (7, 100))):
     wanted = bytes((number * 50 + i) % 251 for i in range(total))
+    if sends:
+        s.setsockopt(socket.IPPROTO_UDP, 103, size)
+        s.send(wanted)
+        continue
     for start in range(0, total, size):
         got = s.recv(65535)
         if got != wanted[start:start + size]:
             sys.exit(f"burst {number}, at {start}: {len(got)} bytes {got[:16].hex()}")
-print("all as sent")
+print("all as sent", flush=True)
 """
 
 
 @pytest.mark.asan
+@pytest.mark.parametrize("down", (True, False), ids=("down", "up"))
 @pytest.mark.parametrize("mode", ("udp", "tcp"))
-def test_udp_superpackets(lab, mode):
-    """A sender behind the server uses UDP_SEGMENT itself: 128 datagrams of 100 bytes and others."""
+def test_udp_superpackets(lab, mode, down):
+    """A sender uses UDP_SEGMENT itself: 128 datagrams of 100 bytes and others. They come out of the
+    one TUN as superpackets, and go into the other as such.
+    """
     server, client = offload_tunnel(lab, {"mode": mode}, {"mode": mode})
-    sender = Process(lab.run, f"udp-sender-{mode}", [sys.executable, "-c", UDP_SENDER,
-                                                     network.REMOTE], lab.remote.namespace)
-    sender.wait_for_log("ready")
-    done = lab.client.run(sys.executable, "-c", UDP_RECEIVER, network.REMOTE)
-    assert done.stdout == "all as sent\n"
-    metrics = server.metrics()
-    assert metrics["superpackets"] >= 3
-    assert not drops(metrics)
+    ends = []
+    for host, role, sends in ((lab.remote, "remote", down), (lab.client, "client", not down)):
+        ends.append(Process(lab.run, f"udp-{role}-{mode}-{down}",
+                            [sys.executable, "-c", UDP_PEER, role, network.REMOTE,
+                             "sends" if sends else "receives"], host.namespace))
+        if role == "remote":
+            ends[0].wait_for_log("ready")
+    for end in ends:
+        assert end.wait_for_end(15) == 0, end.log()
+    near, far = (server.metrics(), client.metrics()) if down else (client.metrics(),
+                                                                   server.metrics())
+    assert near["superpackets"] >= 3
+    assert far["tun_superpackets_written"] >= 3
+    assert not drops(near) and not drops(far)
 
 
 def test_superpackets_with_congestion_marks(own_lab):
