@@ -72,6 +72,8 @@ int sw_auth_success(struct sw_conn *conn, const struct sw_frame_auth_success *su
         .dns_ip = success->dns_ip,
         .mtu = success->mtu,
     };
+    /* Over UDP the id is that of the headers; here it has no use but to be shown. */
+    if (conn->transport == SW_STREAM) conn->session = success->session;
     sw_conn_enter_state(conn, SW_STATE_ONLINE);
     return 0;
 }

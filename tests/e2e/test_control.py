@@ -25,8 +25,9 @@ def test_socket_is_gone_after_the_end(lab):
 
 
 @pytest.mark.asan
-def test_status_of_both_ends_agrees(lab):
-    server, client = programs.tunnel(lab)
+@pytest.mark.parametrize("mode", ("udp", "tcp"))
+def test_status_of_both_ends_agrees(lab, mode):
+    server, client = programs.tunnel(lab, {"mode": mode})
     traffic.ping(lab.client, count=1)
     mine = client.status()
     [session] = server.online()
