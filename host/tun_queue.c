@@ -3,8 +3,9 @@
 /*
  * Time is cut into windows. One in which the average read was long means bulk traffic: the queue
  * becomes short at once, since every millisecond of it is somebody's latency. It becomes long again
- * after some windows without superpackets, so that a pause of a bulk flow does not make it swing,
- * and a burst of small packets after the flow finds the room it is used to.
+ * only after seconds without superpackets, because every change has a price: the kernel takes the
+ * device's queue discipline away for a moment, and what is sent in that moment is lost. A burst of
+ * small packets long after the flow finds the room it is used to.
  */
 
 #include "host/tun_queue.h"
@@ -15,9 +16,8 @@
 #define SW_LOG_TARGET "tun"
 #include "host/log.h"
 
-#define WINDOW        (20 * SW_MILLISECOND)
-#define QUIET_WINDOWS 10
-#define LONG_READ     8192 /* bytes: several packets in one */
+#define WINDOW    (20 * SW_MILLISECOND)
+#define LONG_READ 8192 /* bytes: several packets in one */
 
 static unsigned wanted(const struct sw_tun_queue *queue)
 {
@@ -86,7 +86,7 @@ void sw_tun_queue_look(struct sw_tun_queue *queue, const struct sw_tun_counters 
     if (reads > 0 && bytes / reads >= LONG_READ) {
         queue->quiet = 0;
         set_length(queue, SW_TUN_QUEUE_SUPER);
-    } else if (++queue->quiet >= QUIET_WINDOWS) {
+    } else if (++queue->quiet >= SW_TUN_QUEUE_QUIET) {
         set_length(queue, SW_TUN_QUEUE_PACKETS);
     }
 }

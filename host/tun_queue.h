@@ -19,6 +19,7 @@
 
 #define SW_TUN_QUEUE_PACKETS 500 /**< while single packets come */
 #define SW_TUN_QUEUE_SUPER   64  /**< while superpackets come */
+#define SW_TUN_QUEUE_QUIET   250 /**< windows of 20 ms without them before it is long again */
 
 struct sw_tun_queue {
     struct sw_netlink *nl; /**< NULL: the device's length is not ours to set */

@@ -94,7 +94,7 @@ static void test_superpackets_make_it_short_at_once_and_long_after_a_pause(void 
         window(100, 60000);
     assert_int_equal(queue.changes, 2);
 
-    for (int i = 0; i < 9; i++)
+    for (int i = 0; i < SW_TUN_QUEUE_QUIET - 1; i++)
         window(1000, 100);
     assert_int_equal(real_length(), SW_TUN_QUEUE_SUPER); /* a pause may be a short one */
     window(1000, 100);
@@ -182,16 +182,19 @@ static void test_any_workers_superpackets_make_it_short(void **state)
     NEED_OWN_NETWORK(entered);
     for (int i = 0; i < 3; i++)
         sw_tun_queue_open(&queues[i], &tun, &bulk);
-    for (int round = 0; round < 60; round++) {
-        for (int i = 0; i < 3; i++) { /* worker i reads superpackets for the first 20 * i rounds */
+    const int span = 2 * SW_TUN_QUEUE_QUIET;
+    for (int round = 0; round < 3 * span; round++) {
+        for (int i = 0; i < 3; i++) { /* worker i reads superpackets for its first spans */
             read[i].reads += 10;
-            read[i].read_bytes += round < 20 * i ? 600000 : 1000;
+            read[i].read_bytes += round < span * i ? 600000 : 1000;
             sw_tun_queue_look(&queues[i], &read[i], now);
         }
         now += WINDOW;
-        if (round == 0 || round == 25) assert_int_equal(real_length(), SW_TUN_QUEUE_SUPER);
-        if (round == 35) assert_false(sw_tun_queue_short(&queues[1]));
-        if (round == 35) assert_int_equal(bulk, 1);
+        if (round == 1 || round == span + 1) assert_int_equal(real_length(), SW_TUN_QUEUE_SUPER);
+        if (round == 2 * span - 1) {
+            assert_false(sw_tun_queue_short(&queues[1]));
+            assert_int_equal(bulk, 1);
+        }
     }
     assert_int_equal(bulk, 0);
     assert_int_equal(real_length(), SW_TUN_QUEUE_PACKETS);
