@@ -132,11 +132,13 @@ static void start_watching(struct sw_client *client)
     sw_signals_watch(&client->signals, loop, on_signal, client);
     uv_timer_init(loop, &client->next);
     client->next.data = client;
+    client->network = sw_client_watch_network(client);
 }
 
 static void stop_watching(struct sw_client *client)
 {
     sw_signals_close(&client->signals);
+    sw_network_watch_close(client->network);
     uv_close((uv_handle_t *)&client->next, NULL);
 }
 

@@ -4,13 +4,14 @@
 
 /*
  * What the client's files share: client.c (life), attempt.c (one server after the other), device.c
- * (the TUN), routes.c, report.c (status).
+ * (the TUN), routes.c, roaming.c (changes of the network), report.c (status).
  */
 
 #include "client/client.h"
 #include "client/routes.h"
 #include "host/control.h"
 #include "host/metrics.h"
+#include "host/network_watch.h"
 #include "host/offload.h"
 #include "host/signals.h"
 #include "host/worker.h"
@@ -23,6 +24,7 @@ struct sw_client {
     struct sw_netlink *nl;
     struct sw_routes routes;
     struct sw_signals signals;
+    struct sw_network_watch *network;
     struct sw_offloads offloads;
     sw_time started;
 
@@ -54,6 +56,9 @@ void sw_client_connect(struct sw_client *client);
 
 /** Takes down whatever attempt or connection there is; says goodbye. Not from an engine's event. */
 void sw_client_disconnect(struct sw_client *client);
+
+/** Moves the connection when the host's addresses or routes change. NULL: it will not. */
+struct sw_network_watch *sw_client_watch_network(struct sw_client *client);
 
 /** Ends the run: status to exit with and, unless it is 0, the final line. */
 void sw_client_end(struct sw_client *client, int status, const char *format, ...)

@@ -66,9 +66,17 @@ static int add_server(struct sw_routes *routes, struct sw_netlink *nl,
         return 0; /* on this very host, or link-local: no default route leads there */
     if (route.index == plan->tun_index)
         return fail(&route, "it leads into the tunnel itself", why, why_size);
-    if (add(routes, nl, &route) < 0 && errno != EEXIST)
+    if (add(routes, nl, &route) == 0)
+        routes->server_pinned = true;
+    else if (errno != EEXIST)
         return fail(&route, strerror(errno), why, why_size);
     return 0;
+}
+
+/* With its link the kernel drops a route. Without a link, or with one that is there: no harm. */
+void sw_routes_put_back_server(const struct sw_routes *routes, struct sw_netlink *nl)
+{
+    if (routes->server_pinned) sw_netlink_route_add(nl, &routes->installed[0]);
 }
 
 /* Whether some address of the network is routed to the device. */

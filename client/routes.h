@@ -12,6 +12,7 @@
 struct sw_routes {
     struct sw_route installed[SW_ROUTES_MAX];
     size_t n;
+    bool server_pinned; /**< the first one is the server's */
 };
 
 struct sw_routes_plan {
@@ -29,6 +30,9 @@ struct sw_routes_plan {
  */
 int sw_routes_install(struct sw_routes *routes, struct sw_netlink *nl,
                       const struct sw_routes_plan *plan, char *why, size_t why_size);
+
+/** Adds the server's route again, if one was installed and the kernel has dropped it since. */
+void sw_routes_put_back_server(const struct sw_routes *routes, struct sw_netlink *nl);
 
 /** Removes what was installed, last first. What is gone already is fine. */
 void sw_routes_remove(struct sw_routes *routes, struct sw_netlink *nl);

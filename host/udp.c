@@ -152,6 +152,46 @@ int sw_udp_open(struct sw_udp *udp, const struct sw_udp_config *config, const st
     return config->remote.family != 0 ? connect_remote(udp, why, why_size) : 0;
 }
 
+static bool local_address(int fd, struct sw_address *out)
+{
+    struct sockaddr_storage address;
+    socklen_t len = sizeof address;
+    if (getsockname(fd, (struct sockaddr *)&address, &len) < 0) return false;
+    sw_address_from_sockaddr(out, (struct sockaddr *)&address);
+    return true;
+}
+
+/* Where a new socket would send from: the kernel decides when it is connected. */
+static bool source_now(const struct sw_udp *udp, struct sw_address *out)
+{
+    struct sockaddr_storage peer;
+    socklen_t len = sw_address_to_sockaddr(&udp->remote, udp->family, &peer);
+    int mark = 0;
+    socklen_t mark_len = sizeof mark;
+    int fd = socket(udp->family, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);
+    if (fd < 0) return false;
+    if (getsockopt(udp->fd, SOL_SOCKET, SO_MARK, &mark, &mark_len) == 0 && mark != 0)
+        set_int(fd, SOL_SOCKET, SO_MARK, mark);
+    bool found = connect(fd, (struct sockaddr *)&peer, len) == 0 && local_address(fd, out);
+    close(fd);
+    return found;
+}
+
+bool sw_udp_follow_route(struct sw_udp *udp, struct sw_address *local)
+{
+    const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+    struct sw_address now, used;
+    struct sockaddr_storage peer;
+    if (udp->remote.family == 0 || !source_now(udp, &now)) return false;
+    if (udp->connected && local_address(udp->fd, &used) && sw_address_same_host(&used, &now))
+        return false;
+    /* Only without a peer does the kernel let go of the address and the port it chose. */
+    connect(udp->fd, &nobody, sizeof nobody);
+    socklen_t len = sw_address_to_sockaddr(&udp->remote, udp->family, &peer);
+    udp->connected = connect(udp->fd, (struct sockaddr *)&peer, len) == 0;
+    return udp->connected && local_address(udp->fd, local);
+}
+
 void sw_udp_close(struct sw_udp *udp)
 {
     if (udp->fd >= 0) close(udp->fd);

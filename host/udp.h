@@ -57,6 +57,14 @@ struct sw_udp {
 int sw_udp_open(struct sw_udp *udp, const struct sw_udp_config *config, const struct sw_sys *sys,
                 char *why, size_t why_size);
 
+/**
+ * A connected socket sends from the address that was right when it was connected. Connects it again
+ * if the kernel would now send to the peer from another, which gives it another port as well. True:
+ * it did, and *local is where the socket sends from now. False: nothing changed, or there is no way
+ * to the peer at the moment.
+ */
+bool sw_udp_follow_route(struct sw_udp *udp, struct sw_address *local);
+
 /** Closes the socket; may be called on a struct that is all zero with fd -1, and twice. */
 void sw_udp_close(struct sw_udp *udp);
 

@@ -130,7 +130,7 @@ class Lab:
         else:
             self.congestion_control = "reno"
 
-    def _add_address(self, host, device, address, prefix):
+    def add_address(self, host, device, address, prefix):
         """And what the route says that comes with it."""
         host.batch(f"address add {address}/{prefix} dev {device}")
         if self.route_options:
@@ -158,7 +158,7 @@ class Lab:
         device, net, net6 = f"out{i}", _network(i), f"fd00:{200 + i}:"
         self._link(self.clients[i], "out0", self.server, device, mtu)
         for host, name, number in ((self.clients[i], "out0", 2), (self.server, device, 1)):
-            self._add_address(host, name, f"{net}.{number}", 24)
+            self.add_address(host, name, f"{net}.{number}", 24)
             host.batch(f"address add {net6}:{number}/64 dev {name} nodad")
 
     def _connect_router(self, mtu):
@@ -168,7 +168,7 @@ class Lab:
                                       (self.router, "out0", "192.168.200.1"),
                                       (self.router, "in0", "192.168.190.2"),
                                       (self.server, "out0", "192.168.190.1")):
-            self._add_address(host, device, address, 24)
+            self.add_address(host, device, address, 24)
         self.router.sysctl({"net.ipv4.ip_forward": "1"})
         self.client.ip("route", "add", "192.168.190.0/24", "via", "192.168.200.1",
                        *self.route_options)
@@ -177,8 +177,8 @@ class Lab:
 
     def _connect_remote(self):
         self._link(self.server, "wan0", self.remote, "wan0", 1500)
-        self._add_address(self.server, "wan0", SERVER_BACKEND, 16)
-        self._add_address(self.remote, "wan0", REMOTE, 16)
+        self.add_address(self.server, "wan0", SERVER_BACKEND, 16)
+        self.add_address(self.remote, "wan0", REMOTE, 16)
         self.server.sysctl({"net.ipv4.ip_forward": "1"})
         self.server.nft(f"""
             table ip lab {{
