@@ -222,11 +222,10 @@ static json_t *status(void *user)
     return json_pack(
         "{s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:i, s:I, s:I, s:s*, s:s*, s:o, s:o, s:o}", "program",
         "slipway-server", "version", SLIPWAY_VERSION, "tls_library", sw_tls_library(), "mode",
-        server->config->mode == SW_DATAGRAM ? "udp" : "tcp", "uptime",
-        seconds(server->started, sw_worker_now()), "bind_address",
-        sw_address_text(&server->address, address), "tun_name", tun->name, "tun_mtu", (int)tun->mtu,
-        "addresses_used", (json_int_t)sw_address_pool_used(server->pool), "addresses_total",
-        (json_int_t)sw_address_pool_size(server->pool), "steering_outside",
+        sw_server_mode_name(server->config), "uptime", seconds(server->started, sw_worker_now()),
+        "bind_address", sw_address_text(&server->address, address), "tun_name", tun->name,
+        "tun_mtu", (int)tun->mtu, "addresses_used", (json_int_t)sw_address_pool_used(server->pool),
+        "addresses_total", (json_int_t)sw_address_pool_size(server->pool), "steering_outside",
         several ? server->steering_outside : NULL, "steering_inside",
         several ? server->steering_inside : NULL, "offload", offload, "workers", workers,
         "sessions", sessions);

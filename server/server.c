@@ -77,9 +77,10 @@ static void explain_tls(const struct sw_server_config *config, int error, const 
 static int open_tls(struct sw_server *server, char *why, size_t why_size)
 {
     const struct sw_server_config *config = server->config;
+    struct sw_tls_context **contexts[] = {
+        [SW_DATAGRAM] = &server->datagram, [SW_STREAM] = &server->stream};
     struct sw_tls_config tls = {
         .role = SW_SERVER,
-        .transport = config->mode,
         .pqc = config->enable_pqc,
         .unix_time = time(NULL),
         .random = sw_random_callback,
@@ -88,9 +89,11 @@ static int open_tls(struct sw_server *server, char *why, size_t why_size)
     const char *detail = NULL;
     int error = read_pem(config->server_cert, &tls.certificate, &certificate, why, why_size);
     if (error == 0) error = read_pem(config->server_key, &tls.key, &key, why, why_size);
-    if (error == 0) {
-        server->tls = sw_tls_context_new(&tls, &error, &detail);
-        if (server->tls == NULL)
+    for (unsigned i = 0; error == 0 && i < sizeof contexts / sizeof contexts[0]; i++) {
+        tls.transport = i;
+        if (!sw_server_serves(config, tls.transport)) continue;
+        *contexts[i] = sw_tls_context_new(&tls, &error, &detail);
+        if (*contexts[i] == NULL)
             explain_tls(config, error, detail, why, why_size);
         else
             error = 0;
@@ -107,7 +110,7 @@ static int open_tun(struct sw_server *server, struct sw_tun *tun, char *why, siz
     const struct sw_server_config *config = server->config;
     struct sw_offloads *offloads = &server->offloads;
     sw_offload_begin(offloads, config->enable_tun_offload, &config->offload);
-    if (config->mode == SW_STREAM) {
+    if (!sw_server_serves(config, SW_DATAGRAM)) {
         sw_offload_leave_out(offloads, SW_OFFLOAD_UDP_SEGMENT, "mode is tcp");
         sw_offload_leave_out(offloads, SW_OFFLOAD_UDP_GRO, "mode is tcp");
     }
@@ -208,17 +211,16 @@ static void log_start(const struct sw_server *server)
 {
     char text[SW_ADDRESS_TEXT], offload[128];
     const struct sw_tun *tun = sw_worker_tun(server->crew.workers[0]);
-    sw_log_event(
-        SW_LOG_INFO,
-        SW_LOG_FIELDS(
-            {"version", .text = SLIPWAY_VERSION},
-            {"mode", .text = server->config->mode == SW_DATAGRAM ? "udp" : "tcp"},
-            {"address", .text = sw_address_text(&server->address, text)},
-            {"tun", .text = tun->name}, {"mtu", .number = tun->mtu},
-            {"offload", .text = sw_offload_summary(&server->offloads, offload, sizeof offload)},
-            {"addresses", .number = sw_address_pool_size(server->pool)},
-            {"workers", .number = server->crew.count}),
-        "Server started");
+    sw_log_event(SW_LOG_INFO,
+                 SW_LOG_FIELDS({"version", .text = SLIPWAY_VERSION},
+                               {"mode", .text = sw_server_mode_name(server->config)},
+                               {"address", .text = sw_address_text(&server->address, text)},
+                               {"tun", .text = tun->name}, {"mtu", .number = tun->mtu},
+                               {"offload", .text = sw_offload_summary(&server->offloads, offload,
+                                                                      sizeof offload)},
+                               {"addresses", .number = sw_address_pool_size(server->pool)},
+                               {"workers", .number = server->crew.count}),
+                 "Server started");
     sw_server_log_steering(server);
     const char *aead = sw_engine_aead(sw_worker_engine(server->crew.workers[0]));
     if (aead != NULL)
@@ -252,7 +254,8 @@ static int serve(struct sw_server *server)
     close_loop(server);
     sw_server_close_workers(server);
     sw_users_free(server->users);
-    sw_tls_context_free(server->tls);
+    sw_tls_context_free(server->datagram);
+    sw_tls_context_free(server->stream);
     sw_address_pool_free(server->pool);
     explicit_bzero(server->cookie_key, sizeof server->cookie_key);
     sw_tun_steering_close(&server->steering);

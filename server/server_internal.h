@@ -45,11 +45,11 @@ struct sw_server {
     struct sw_offloads offloads;
     uv_loop_t loop; /**< of the main thread: signals, control socket, statistics */
     bool loop_open;
-    struct sw_tls_context *tls;
-    struct sw_users *users;       /**< NULL: no user database; any thread may ask it */
-    struct sw_address_pool *pool; /**< locks itself */
-    uint32_t network, span;       /**< of the pool */
-    struct sw_address address;    /**< bound to */
+    struct sw_tls_context *datagram, *stream; /**< NULL: not served */
+    struct sw_users *users;                   /**< NULL: no user database; any thread may ask it */
+    struct sw_address_pool *pool;             /**< locks itself */
+    uint32_t network, span;                   /**< of the pool */
+    struct sw_address address;                /**< bound to */
     struct sw_crew crew;
     struct sw_server_worker workers[SW_WORKERS_MAX];
     struct sw_tun_steering steering;

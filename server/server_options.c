@@ -17,8 +17,9 @@
 #define AT(field) offsetof(struct sw_server_config, field)
 
 static const struct sw_option_word modes[] = {
-    {"tcp", SW_STREAM, NULL},
-    {"udp", SW_DATAGRAM, NULL},
+    {"tcp", SW_SERVE_TCP, NULL},
+    {"udp", SW_SERVE_UDP, NULL},
+    {"both", SW_SERVE_BOTH, NULL},
     {0},
 };
 
@@ -60,8 +61,8 @@ static const struct sw_option options[] = {
         .offset = AT(mode),
         .initial = "tcp",
         .group = "Transport",
-        .help = "What clients connect with: udp for DTLS 1.3, tcp for TLS 1.3. One server serves "
-                "one of them.",
+        .help = "What clients connect with: udp for DTLS 1.3, tcp for TLS 1.3, both for either on "
+                "the one bind_address.",
     },
     {
         .name = "bind_address",
@@ -89,7 +90,8 @@ static const struct sw_option options[] = {
         .offset = AT(proxy_protocol),
         .initial = "false",
         .group = "Transport",
-        .help = "Expect a PROXY protocol header in front of every TCP connection. Needs mode tcp.",
+        .help = "Expect a PROXY protocol header in front of every TCP connection. Needs mode tcp "
+                "or both.",
     },
     {
         .name = "workers",
@@ -318,7 +320,7 @@ static const struct sw_option options[] = {
         .initial = "false",
         .group = "Sessions",
         .help = "Carry data as AES-256-GCM datagrams beside DTLS with clients that can. Needs mode "
-                "udp.",
+                "udp or both.",
     },
     {
         .name = "expresslane_keys_rotation_interval",
@@ -414,12 +416,13 @@ static void check(struct sw_option_load *load, void *all)
     config->control_socket_explicit = sw_option_given(load, "control_socket");
     sw_offload_check_options(load, config->enable_tun_offload, &config->offload);
     check_pool(load, config);
-    if (config->enable_expresslane && config->mode != SW_DATAGRAM)
-        sw_option_error(load, "enable_expresslane",
-                        "needs mode udp; set mode: udp, or remove enable_expresslane");
-    if (config->proxy_protocol && config->mode != SW_STREAM)
+    if (config->enable_expresslane && !sw_server_serves(config, SW_DATAGRAM))
+        sw_option_error(
+            load, "enable_expresslane",
+            "needs mode udp or both; set mode: udp or both, or remove enable_expresslane");
+    if (config->proxy_protocol && !sw_server_serves(config, SW_STREAM))
         sw_option_error(load, "proxy_protocol",
-                        "needs mode tcp; set mode: tcp, or remove proxy_protocol");
+                        "needs mode tcp or both; set mode: tcp or both, or remove proxy_protocol");
     if (config->user_db == NULL && config->token_rsa_pub_key_pem == NULL)
         sw_option_error(load, "user_db",
                         "nobody could log in; set user_db to a file made with htpasswd -B");
@@ -453,6 +456,19 @@ int sw_server_config_load(int argc, char *const *argv, char *const *environment,
                           struct sw_server_config *config, struct sw_config_report *report)
 {
     return sw_options_load(&sw_server_options, argc, argv, environment, config, report);
+}
+
+bool sw_server_serves(const struct sw_server_config *config, enum sw_transport transport)
+{
+    return (config->mode & (transport == SW_DATAGRAM ? SW_SERVE_UDP : SW_SERVE_TCP)) != 0;
+}
+
+const char *sw_server_mode_name(const struct sw_server_config *config)
+{
+    const struct sw_option_word *word = modes;
+    while (word->word != NULL && word->value != (int)config->mode)
+        word++;
+    return word->word;
 }
 
 void sw_server_config_free(struct sw_server_config *config)

@@ -15,12 +15,15 @@
 #include "host/option_types.h"
 #include "host/options.h"
 
+/** What clients connect with; the values are sets. */
+enum sw_server_mode { SW_SERVE_UDP = 1, SW_SERVE_TCP = 2, SW_SERVE_BOTH = 3 };
+
 struct sw_server_config {
     char *config_file;
     bool accept_unknowns;
 
     /* Transport */
-    enum sw_transport mode;
+    enum sw_server_mode mode;
     struct sockaddr_storage bind_address; /**< family AF_INET or AF_INET6, port not 0 */
     uint64_t udp_buffer_size;             /**< bytes, SO_SNDBUF and SO_RCVBUF */
     bool proxy_protocol;                  /**< later */
@@ -76,6 +79,12 @@ extern const struct sw_option_set sw_server_options;
  */
 int sw_server_config_load(int argc, char *const *argv, char *const *environment,
                           struct sw_server_config *config, struct sw_config_report *report);
+
+/** Whether datagrams, or streams, are served. */
+bool sw_server_serves(const struct sw_server_config *config, enum sw_transport transport);
+
+/** The word that the option mode has for it. */
+const char *sw_server_mode_name(const struct sw_server_config *config);
 
 void sw_server_config_free(struct sw_server_config *config);
 

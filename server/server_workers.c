@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
 /*
- * The server's workers: for each a queue of the TUN, an engine, and a UDP socket or a TCP listener
- * on the one address. Queues and sockets are opened in the order of the workers, for that is how
- * the kernel's steering numbers them.
+ * The server's workers: for each a queue of the TUN, an engine, and a UDP socket, a TCP listener or
+ * both on the one address. Queues and sockets are opened in the order of the workers, for that is
+ * how the kernel's steering numbers them.
  *
  * Connections are spread evenly: the kernel's hash, which decides where a client's first datagrams
  * arrive, knows nothing of load, so a connection is given to the worker that has the fewest.
@@ -68,12 +68,11 @@ static int open_engine(struct sw_server_worker *worker, unsigned mtu)
 {
     const struct sw_server *server = worker->server;
     const struct sw_server_config *config = server->config;
-    bool datagram = config->mode == SW_DATAGRAM;
     unsigned half_open = HALF_OPEN_LIMIT / server->crew.count;
     const struct sw_engine_config engine = {
         .role = SW_SERVER,
-        .datagram = datagram ? server->tls : NULL,
-        .stream = datagram ? NULL : server->tls,
+        .datagram = server->datagram,
+        .stream = server->stream,
         .inside_mtu = (uint16_t)(mtu <= UINT16_MAX ? mtu : UINT16_MAX),
         .client_ip = ntohl(config->lightway_client_ip.s_addr),
         .server_ip = ntohl(config->lightway_server_ip.s_addr),
@@ -162,9 +161,10 @@ static int open_sockets(struct sw_server *server, char *why, size_t why_size)
                              (const struct sockaddr *)&server->config->bind_address);
     for (unsigned i = 0; i < server->crew.count; i++) {
         struct sw_server_worker *worker = &server->workers[i];
-        int error = server->config->mode == SW_DATAGRAM
-                        ? open_udp(worker, place_of(worker), why, why_size)
-                        : open_listener(worker, place_of(worker), why, why_size);
+        int error = 0;
+        if (server->datagram != NULL) error = open_udp(worker, place_of(worker), why, why_size);
+        if (error == 0 && server->stream != NULL)
+            error = open_listener(worker, place_of(worker), why, why_size);
         if (error < 0) return error;
     }
     return 0;
@@ -177,7 +177,7 @@ static bool steer_outside(struct sw_server *server)
 {
     char *phrase = server->steering_outside;
     size_t size = sizeof server->steering_outside;
-    if (server->config->mode == SW_STREAM) {
+    if (server->datagram == NULL) {
         snprintf(phrase, size, "by connection");
         return true;
     }

@@ -83,6 +83,12 @@ def router_lab():
 
 
 @pytest.fixture(scope="module")
+def few_lab():
+    """Four clients."""
+    yield from make_lab(clients=4)
+
+
+@pytest.fixture(scope="module")
 def wide_lab():
     """Eight clients."""
     yield from make_lab(clients=8)

@@ -90,7 +90,7 @@ static void test_every_option_has_its_documented_default(void **state)
 {
     (void)state;
     assert_loads("");
-    assert_int_equal(config.mode, SW_STREAM);
+    assert_int_equal(config.mode, SW_SERVE_TCP);
     assert_string_equal(config.server_cert, "./server.crt");
     assert_string_equal(config.server_key, "./server.key");
     assert_null(config.token_rsa_pub_key_pem);
@@ -144,7 +144,7 @@ static void test_later_sources_win(void **state)
     assert_int_equal(config.log_level, SW_LOG_TRACE);
     assert_int_equal(config.udp_buffer_size, 2 << 20);
     assert_true(config.enable_pqc);
-    assert_int_equal(config.mode, SW_STREAM);
+    assert_int_equal(config.mode, SW_SERVE_TCP);
     assert_string_equal(config.config_file, "server.yaml");
 }
 
@@ -296,7 +296,7 @@ static void test_a_wrong_value_names_line_key_value_and_what_to_write(void **sta
                    "server.yaml:1: udp_buffer_size: \"0\" is out of range; expected 1 to "
                    "1073741824 bytes");
     assert_refuses("mode: UDP\n",
-                   "server.yaml:1: mode: \"UDP\" is not possible; expected tcp or udp");
+                   "server.yaml:1: mode: \"UDP\" is not possible; expected tcp, udp or both");
     assert_refuses("log_format: xml\n",
                    "server.yaml:1: log_format: \"xml\" is not possible; expected full, compact, "
                    "pretty or json");
@@ -328,7 +328,7 @@ static void test_a_wrong_value_names_line_key_value_and_what_to_write(void **sta
                    "characters without spaces, / and :");
     assert_refuses("server_key: ''\n",
                    "server.yaml:1: server_key: \"\" is empty; expected the path of a file");
-    assert_refuses("mode: [udp]\n", "server.yaml:1: mode: is a list; expected tcp or udp");
+    assert_refuses("mode: [udp]\n", "server.yaml:1: mode: is a list; expected tcp, udp or both");
 }
 
 static void test_networks_that_cannot_be_pools_are_refused(void **state)
@@ -446,7 +446,7 @@ static void test_environment_names_count_in_any_case(void **state)
     (void)state;
     assert_int_equal(load_all("", NULL, LIST("LW_SERVER_Mode=udp", "LW_SERVER_enable_pqc=true")),
                      0);
-    assert_int_equal(config.mode, SW_DATAGRAM);
+    assert_int_equal(config.mode, SW_SERVE_UDP);
     assert_true(config.enable_pqc);
     assert_int_equal(load_all("", NULL, LIST("LW_SERVER_MODE=udp", "LW_SERVER_mode=tcp")),
                      SW_EINVAL);
@@ -461,7 +461,7 @@ static void test_empty_variables_and_log_filters_are_no_options(void **state)
                               LIST("LW_SERVER_MODE=", "LW_SERVER_RUST_LOG=debug",
                                    "LW_SERVER_UNKNOWN=", "LW_SERVER_")),
                      0);
-    assert_int_equal(config.mode, SW_STREAM);
+    assert_int_equal(config.mode, SW_SERVE_TCP);
 }
 
 static void test_the_environment_is_strict(void **state)
@@ -487,7 +487,7 @@ static void test_flags_take_values_in_every_form(void **state)
     };
     for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
         assert_int_equal(load_all("", forms[i], NULL), 0);
-        assert_int_equal(config.mode, SW_DATAGRAM);
+        assert_int_equal(config.mode, SW_SERVE_UDP);
     }
     assert_true(config.accept_unknowns);
 }
@@ -498,7 +498,7 @@ static void test_a_bare_flag_unsets_an_optional_option(void **state)
     assert_int_equal(load_all("tun_name: lightway\n", LIST("--tun-name", "--mode", "udp"), NULL),
                      0);
     assert_null(config.tun_name);
-    assert_int_equal(config.mode, SW_DATAGRAM);
+    assert_int_equal(config.mode, SW_SERVE_UDP);
     assert_int_equal(load_all("", LIST("--control-socket"), NULL), 0);
     assert_null(config.control_socket);
     assert_int_equal(load_all("", LIST("--control-socket="), NULL), 0);
@@ -519,7 +519,8 @@ static void test_usage_errors_end_with_2(void **state)
                                              "mean --tun-name?");
     assert_usage_error(LIST("--zzzzzzzz"), "command line: --zzzzzzzz: unknown option");
     assert_usage_error(LIST("-z"), "command line: -z: unknown option");
-    assert_usage_error(LIST("--mode"), "command line: --mode: needs a value; expected tcp or udp");
+    assert_usage_error(LIST("--mode"),
+                       "command line: --mode: needs a value; expected tcp, udp or both");
     assert_usage_error(LIST("--mode", "udp", "-m", "udp"),
                        "command line: -m: given twice; keep one of them");
     assert_usage_error(LIST("--enable-pqc", "--enable-pqc"),
@@ -530,7 +531,7 @@ static void test_usage_errors_end_with_2(void **state)
     assert_usage_error(LIST("--enable-pqc=on"), "command line: --enable-pqc: \"on\" is not a "
                                                 "switch; expected true or false");
     assert_usage_error(LIST("--mode", "sctp"), "command line: --mode: \"sctp\" is not possible; "
-                                               "expected tcp or udp");
+                                               "expected tcp, udp or both");
     assert_usage_error(LIST("--config", "x"), "command line: --config: unknown option");
 }
 
@@ -582,11 +583,14 @@ static void test_options_that_contradict_each_other(void **state)
 {
     (void)state;
     assert_refuses("mode: tcp\nenable_expresslane: true\n",
-                   "server.yaml:2: enable_expresslane: needs mode udp; set mode: udp, or remove "
-                   "enable_expresslane");
+                   "server.yaml:2: enable_expresslane: needs mode udp or both; set mode: udp or "
+                   "both, or remove enable_expresslane");
     assert_refuses("mode: udp\nproxy_protocol: true\n",
-                   "server.yaml:2: proxy_protocol: needs mode tcp; set mode: tcp, or remove "
-                   "proxy_protocol");
+                   "server.yaml:2: proxy_protocol: needs mode tcp or both; set mode: tcp or both, "
+                   "or remove proxy_protocol");
+    assert_loads("mode: both\nenable_expresslane: true\nproxy_protocol: true\n");
+    assert_true(sw_server_serves(&config, SW_DATAGRAM) && sw_server_serves(&config, SW_STREAM));
+    assert_string_equal(sw_server_mode_name(&config), "both");
     reset();
     assert_int_equal(
         sw_options_load_text(&sw_server_options, "server.yaml", "", 0, &config, &report),

@@ -41,14 +41,14 @@ def program(name):
 
 def write_yaml(path, options):
     """One "key: value" line for each option; quoted text, since a password may look like a number.
-    Lists as JSON, which YAML contains."""
+    Lists and maps as JSON, which YAML contains."""
     lines = []
     for key, value in options.items():
         if isinstance(value, bool):
             text = "true" if value else "false"
         elif isinstance(value, int):
             text = str(value)
-        elif isinstance(value, list):
+        elif isinstance(value, (list, dict)):
             text = json.dumps(value)
         else:
             text = json.dumps(str(value))
