@@ -41,6 +41,7 @@ struct sw_route {
     uint8_t prefix;
     struct sw_address gateway; /**< family 0: the destination is on the link */
     unsigned index;            /**< device */
+    uint32_t table; /**< where a lookup or a walk found it; other calls: main, whatever it says */
 };
 
 /** Adds with protocol static. EEXIST if there is one to the same destination with equal metric. */
@@ -55,5 +56,17 @@ int sw_netlink_route_delete(struct sw_netlink *nl, const struct sw_route *route)
  */
 int sw_netlink_route_lookup(struct sw_netlink *nl, const struct sw_address *destination,
                             uint32_t mark, struct sw_route *out);
+
+/**
+ * The most specific route of the main table that leads to destination and has at most max_prefix
+ * bits, the one of lowest metric among equals, without those for which skip is true. Unlike a
+ * lookup this also finds what a more specific route hides. ENETUNREACH if there is none.
+ */
+int sw_netlink_route_best(struct sw_netlink *nl, const struct sw_address *destination,
+                          unsigned max_prefix, bool (*skip)(void *, const struct sw_route *),
+                          void *user, struct sw_route *out);
+
+/** Whether both lead to the same destination the same way. */
+bool sw_route_equal(const struct sw_route *a, const struct sw_route *b);
 
 #endif

@@ -11,6 +11,7 @@
 #include <slipway/error.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -193,6 +194,78 @@ static void test_half_of_the_internet(void **state)
     assert_int_equal(sw_netlink_route_lookup(nl, &other, 0, &found), -1);
 }
 
+static bool skip_nothing(void *user, const struct sw_route *route)
+{
+    return false;
+}
+
+static bool skip_this(void *user, const struct sw_route *route)
+{
+    return sw_route_equal(user, route);
+}
+
+static void test_best_route_is_the_most_specific_of_lowest_metric(void **state)
+{
+    struct sw_route found;
+    struct sw_address far = address_of("203.0.113.9");
+    NEED_OWN_NETWORK(entered);
+    up();
+    assert_int_equal(sw_netlink_route_best(nl, &far, 32, skip_nothing, NULL, &found), -1);
+    assert_int_equal(errno, ENETUNREACH);
+    assert_int_equal(system("ip route add default via 192.0.2.20 metric 200 &&"
+                            "ip route add default via 192.0.2.10 metric 100 &&"
+                            "ip route add default via 192.0.2.30 table 99"),
+                     0);
+    assert_int_equal(sw_netlink_route_best(nl, &far, 32, skip_nothing, NULL, &found), 0);
+    struct sw_route expected = route_of("0.0.0.0", 0, "192.0.2.10");
+    assert_true(sw_route_equal(&found, &expected));
+
+    struct sw_route pinned = route_of("203.0.113.9", 32, "192.0.2.7");
+    struct sw_route half = route_of("128.0.0.0", 1, "192.0.2.8");
+    struct sw_route neighbour = route_of("203.0.113.10", 31, "192.0.2.9");
+    assert_int_equal(sw_netlink_route_add(nl, &pinned), 0);
+    assert_int_equal(sw_netlink_route_add(nl, &half), 0);
+    assert_int_equal(sw_netlink_route_add(nl, &neighbour), 0);
+    assert_int_equal(sw_netlink_route_best(nl, &far, 32, skip_nothing, NULL, &found), 0);
+    assert_true(sw_route_equal(&found, &pinned));
+    assert_int_equal(sw_netlink_route_best(nl, &far, 32, skip_this, &pinned, &found), 0);
+    assert_true(sw_route_equal(&found, &half));
+    assert_int_equal(sw_netlink_route_best(nl, &far, 0, skip_nothing, NULL, &found), 0);
+    assert_true(sw_route_equal(&found, &expected));
+}
+
+static void test_of_several_paths_the_first_is_taken(void **state)
+{
+    struct sw_route found;
+    struct sw_address far = address_of("203.0.113.9");
+    NEED_OWN_NETWORK(entered);
+    up();
+    assert_int_equal(system("ip route add default nexthop via 192.0.2.20 nexthop via 192.0.2.10"),
+                     0);
+    assert_int_equal(sw_netlink_route_best(nl, &far, 32, skip_nothing, NULL, &found), 0);
+    struct sw_route expected = route_of("0.0.0.0", 0, "192.0.2.20");
+    assert_true(sw_route_equal(&found, &expected));
+}
+
+static void test_gateway_of_the_other_family(void **state)
+{
+    struct sw_route found;
+    struct sw_address far = address_of("203.0.113.9"), next = address_of("203.0.113.10");
+    NEED_OWN_NETWORK(entered);
+    up();
+    assert_int_equal(system("ip -4 route add default via inet6 fe80::7 dev nltest0"), 0);
+    assert_int_equal(sw_netlink_route_lookup(nl, &far, 0, &found), 0);
+    assert_int_equal(found.gateway.family, 6);
+    assert_int_equal(found.gateway.ip[15], 7);
+    assert_int_equal(found.table, 254);
+    assert_int_equal(sw_netlink_route_add(nl, &found), 0);
+    assert_int_equal(system("ip -4 route delete default"), 0);
+    assert_int_equal(sw_netlink_route_lookup(nl, &far, 0, &found), 0);
+    assert_int_equal(sw_netlink_route_lookup(nl, &next, 0, &found), -1);
+    struct sw_route pinned = route_of("203.0.113.9", 32, "fe80::7");
+    assert_int_equal(sw_netlink_route_delete(nl, &pinned), 0);
+}
+
 #define NETLINK_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -206,6 +279,9 @@ int main(void)
         NETLINK_TEST(test_route_that_is_there_or_not),
         NETLINK_TEST(test_unreachable_gateway_is_an_error),
         NETLINK_TEST(test_half_of_the_internet),
+        NETLINK_TEST(test_best_route_is_the_most_specific_of_lowest_metric),
+        NETLINK_TEST(test_of_several_paths_the_first_is_taken),
+        NETLINK_TEST(test_gateway_of_the_other_family),
     };
     entered = enter_own_network();
     sw_log_setup(SW_LOG_OFF, SW_LOG_FULL, STDERR_FILENO);
