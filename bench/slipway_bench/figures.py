@@ -15,7 +15,7 @@ from .measure import Load
 
 PLACE = ("setting", "system", "lane", "offload", "direction", "flows", "clients")
 FIGURES = ("gbits", "server_cpu", "client_cpu", "server_calls", "retransmits", "ping_p50",
-           "ping_p99", "pings_lost", "jain")
+           "ping_p99", "pings_lost", "jain", "idle_us", "round_trips", "lost", "burst_lost")
 
 BEST = "Slipway, Expresslane"
 OFF = "Slipway, Expresslane, offloads off"
@@ -51,7 +51,7 @@ def cells(runs):
               if c["system"] == LIMIT}
     for cell in made:
         limit = limits.get((cell["setting"], cell["direction"], cell["flows"]))
-        cell["limit_share"] = cell["gbits"] / limit if limit else None
+        cell["limit_share"] = cell["gbits"] / limit if limit and cell["gbits"] else None
     return made
 
 
@@ -155,6 +155,38 @@ def paced_retransmits(runs):
     return sums[0] / sums[1] if sums[1] else None
 
 
+# 97.5 % quantile of Student's distribution for so many degrees of freedom, by its first terms.
+def student(freedom):
+    z = 1.959964
+    return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
+
+
+def interval(values):
+    """Where the geometric mean of such ratios lies with a probability of 95 %."""
+    logs = [math.log(value) for value in values]
+    reach = student(len(logs) - 1) * statistics.stdev(logs) / math.sqrt(len(logs))
+    middle = statistics.fmean(logs)
+    return math.exp(middle - reach), math.exp(middle + reach)
+
+
+def small_ratios(runs):
+    """Single packets: no worse is what the interval does not rule out."""
+    for text, figure, better in (("round trip of a single packet at rest", "idle_us", min),
+                                 ("64-byte packets per second", "round_trips", max)):
+        goal = Goal("", "small packets", figure, Side(BEST, plan.SINGLE), Side(OFF, plan.SINGLE))
+        values = goal.rounds(runs)
+        if len(values) > 1:
+            low, high = interval(values)
+            bound = better(low, high)
+            made = ratio(f"{text}, offloads on / off: {len(values)} pairs, 95 % interval "
+                         f"{low:.3f} .. {high:.3f}", values, geometric_mean(values), None, None)
+            yield {**made, "met": bound >= 1 if better is max else bound <= 1,
+                   "interval": [low, high]}
+    lost = [run["burst_lost"] for run in runs if Side(BEST, plan.SINGLE).matches(run)]
+    if lost:
+        yield ratio("lost of bursts of 500 small packets, all together", lost, sum(lost), None, 0)
+
+
 def ratios(runs):
     """Every goal that this run can say something about, as dictionaries."""
     made = []
@@ -172,4 +204,4 @@ def ratios(runs):
     if retransmits is not None:
         made.append(ratio("retransmits on a slow link, batches / one packet per send", [],
                           retransmits, None, 1.2))
-    return made
+    return made + list(small_ratios(runs))

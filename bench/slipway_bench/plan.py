@@ -6,17 +6,20 @@ load one after the other carries it, in an order that differs from round to roun
 a ratio is made of are seconds apart.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from . import systems
+from . import measure, small, systems
 from .measure import Load
 
 PASS_THROUGH = "pass-through"  # veths hand whole superpackets and batches across
 NIC_LIKE = "NIC-like"  # everything is cut before the wire and put together after it
 PACED = "100 Mbit/s"  # a token bucket with a short queue on the way to the client
+SMALL = "small packets"  # pass-through, with nothing else on the way
 
 ONE_FLOW = (Load("down", 1), Load("up", 1))
 BULK = (*ONE_FLOW, Load("down", 8), Load("up", 8))
+SINGLE = Load("there and back", 1)
 
 
 @dataclass
@@ -29,6 +32,8 @@ class Group:
     seconds: float = 2.0
     clients: int = 1
     skip: set = field(default_factory=set)  # (system's name, load) measured elsewhere
+    measure: Callable = measure.measure
+    repeats: int = 1  # so often each pair in a round, as rounds of their own in the results
 
     def pairs(self, number):
         """(load, system) of a round, in order."""
@@ -40,7 +45,8 @@ class Group:
                     yield load, system
 
     def runs(self):
-        return sum(len(list(self.pairs(number))) for number in range(self.rounds))
+        numbers = range(self.rounds * self.repeats)
+        return sum(len(list(self.pairs(number))) for number in numbers)
 
 
 @dataclass
@@ -71,7 +77,9 @@ def headline(settings, rivals, quick):
                 tuple(Load("down", n, n) for n in (1, 8, 64) if n <= most), settings.rounds,
                 settings.seconds, clients=most)
     yield Group("pacing", PACED, [best(), plain()], (Load("down", 1),), settings.rounds,
-                2 * settings.seconds)
+                2 * settings.seconds, measure=measure.measure_paced)
+    yield Group("small packets", SMALL, [best(), plain()], (SINGLE,), seconds=2 * small.SECONDS,
+                measure=small.measure, repeats=5 if quick else 20)
 
 
 def matrix(settings, done):

@@ -9,23 +9,25 @@ OTHERS = ("#d1495b", "#edae49", "#00798c", "#8d5a97", "#b07d62")
 
 
 def draw(cells, path):
-    """Writes a PNG; False where matplotlib is not installed. "no tunnel" would dwarf the rest."""
+    """Writes a PNG. "no tunnel" would dwarf the rest. None, or why there is no picture."""
+    settings = [s for s in (plan.PASS_THROUGH, plan.NIC_LIKE)
+                if any(cell["setting"] == s for cell in cells)]
+    if not settings:
+        return "no rates were measured"
     try:
         import matplotlib
     except ImportError:
-        return False
+        return "matplotlib is not installed (Debian: python3-matplotlib)"
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    settings = [s for s in (plan.PASS_THROUGH, plan.NIC_LIKE)
-                if any(cell["setting"] == s for cell in cells)]
     figure, axes = pyplot.subplots(len(settings), 1, figsize=(11, 4 * len(settings)),
                                    squeeze=False, constrained_layout=True)
     for axis, setting in zip(axes[:, 0], settings):
         draw_setting(axis, setting, cells)
     figure.savefig(path, dpi=120)
     pyplot.close(figure)
-    return True
+    return None
 
 
 def draw_setting(axis, setting, cells):

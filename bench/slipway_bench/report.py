@@ -54,15 +54,19 @@ COLUMNS = (("Gbit/s", "gbits", ".2f"), ("of limit", "limit_share", ".2f"),
            ("server calls/GB", "server_calls", ",.0f"), ("retransmits", "retransmits", ".0f"),
            ("ping p50 ms", "ping_p50", ".2f"), ("p99 ms", "ping_p99", ".2f"),
            ("lost", "pings_lost", ".0f"), ("Jain", "jain", ".3f"), ("runs", "runs", "d"))
+SMALL_COLUMNS = (("us at rest", "idle_us", ".0f"), ("round trips/s", "round_trips", ",.0f"),
+                 ("lost", "lost", ".0f"), ("lost in bursts", "burst_lost", ".0f"),
+                 ("runs", "runs", "d"))
 
 
 def matrix(cells, setting):
     """Every cell."""
     here = [c for c in cells if c["setting"] == setting]
+    columns = SMALL_COLUMNS if setting == plan.SMALL else COLUMNS
     here.sort(key=lambda c: (c["clients"], c["flows"], c["direction"]))
-    rows = [[str(load_of(c)), c["system"], *(number(c[name], form) for _, name, form in COLUMNS)]
+    rows = [[str(load_of(c)), c["system"], *(number(c[name], form) for _, name, form in columns)]
             for c in here]
-    return table(["load", "system", *(text for text, _, _ in COLUMNS)], rows, 2) if rows else None
+    return table(["load", "system", *(text for text, _, _ in columns)], rows, 2) if rows else None
 
 
 def goal_text(entry):
@@ -95,7 +99,7 @@ def text(report, with_matrix=False):
         parts += ["### Ratios of interleaved runs", goals(report["ratios"])]
     if with_matrix:
         parts += ["### The pure rooms alone", f"```\n{report['micro']}\n```"]
-        for setting in (plan.PASS_THROUGH, plan.NIC_LIKE, plan.PACED):
+        for setting in (plan.PASS_THROUGH, plan.NIC_LIKE, plan.PACED, plan.SMALL):
             made = matrix(report["cells"], setting)
             parts += [f"### All cells, {setting}", made] if made else []
     return "\n\n".join(parts)

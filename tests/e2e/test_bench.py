@@ -66,3 +66,17 @@ def test_table_is_markdown(report):
     lines = start("table", path).splitlines()
     rows = [line for line in lines if line.startswith(f"| {SLIPWAY} ")]
     assert rows and all(line.startswith("|") and line.endswith("|") for line in rows)
+
+
+@pytest.mark.serial
+def test_bench_compares_small_packets():
+    output = start("run", "quick", "--only", "small packets", "--output", "test-small")
+    path = programs.build_directory() / "bench/test-small.json"
+    made = json.loads(path.read_text())
+    path.unlink()
+    assert {r["system"] for r in made["runs"]} == {SLIPWAY, SLIPWAY + ", offloads off"}
+    assert all(r["idle_us"] > 0 and r["round_trips"] > 100 for r in made["runs"])
+    intervals = [r for r in made["ratios"] if "interval" in r]
+    assert len(intervals) == 2
+    assert all(low < r["value"] < high for r in intervals for low, high in [r["interval"]])
+    assert "lost of bursts of 500 small packets" in output
