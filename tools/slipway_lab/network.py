@@ -28,9 +28,11 @@ from .process import run
 SERVER_BACKEND = "10.0.0.1"
 REMOTE = "10.0.0.42"
 BACKEND_NETWORK = "10.0.0.0/16"
+# One flow's window can fill a queue of 500 superpackets, as with the defaults of kernels from 2025 on:
+# with less, the window and not the queue would bound how long a ping waits beside a flow.
 SYSCTLS = {
-    "net.ipv4.tcp_rmem": "4096 131072 6291456",
-    "net.ipv4.tcp_wmem": "4096 65536 4194304",
+    "net.ipv4.tcp_rmem": "4096 131072 33554432",
+    "net.ipv4.tcp_wmem": "4096 65536 33554432",
     "net.ipv4.tcp_no_metrics_save": "1",
     "net.ipv4.conf.all.rp_filter": "0",
     "net.ipv4.conf.default.rp_filter": "0",
