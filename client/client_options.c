@@ -15,11 +15,6 @@
 
 #define AT(field) offsetof(struct sw_client_config, field)
 
-static const struct sw_option_word generate_words[] = {
-    {"yaml", SW_CLIENT_GENERATE_YAML, NULL},
-    {0},
-};
-
 static const struct sw_option_word keyshares[] = {
     {"p521mlkem1024", SW_CLIENT_P521MLKEM1024, NULL},
     {"x25519mlkem768", SW_CLIENT_X25519MLKEM768, NULL},
@@ -54,11 +49,11 @@ static const struct sw_option options[] = {
         .flag = 'g',
         .flags = SW_OPTION_CLI_ONLY,
         .type = &sw_type_enum,
-        .words = generate_words,
+        .words = sw_generate_words,
         .offset = AT(generate),
         .group = "Configuration",
-        .help = "Write a configuration file with every option at its default to the path of "
-                "--config-file, and end.",
+        .help = "Write to the path of --config-file and end: yaml for a configuration file with "
+                "every option at its default, jsonschema for a JSON schema of such files.",
     },
     {
         .name = "accept_unknowns",
@@ -297,33 +292,28 @@ static const struct sw_option options[] = {
     },
     {
         .name = "enable_tun_iouring",
-        .flags = SW_OPTION_LATER,
         .type = &sw_type_bool,
         .offset = AT(enable_tun_iouring),
         .initial = "false",
         .group = "Tunnel",
-        .help = "Read and write the TUN device through io_uring.",
+        .help = "Accepted without effect: the TUN device is read and written in superpackets "
+                "instead, see enable_tun_offload.",
     },
     {
         .name = "iouring_entry_count",
-        .flags = SW_OPTION_LATER,
         .type = &sw_type_u32,
         .offset = AT(iouring_entry_count),
         .initial = "1024",
-        .min = 1,
-        .max = 32768,
         .group = "Tunnel",
-        .help = "Entries of the io_uring.",
+        .help = "Accepted without effect, as enable_tun_iouring.",
     },
     {
         .name = "iouring_sqpoll_idle_time",
-        .flags = SW_OPTION_LATER,
         .type = &sw_type_duration,
         .offset = AT(iouring_sqpoll_idle_time),
         .initial = "100ms",
         .group = "Tunnel",
-        .help =
-            "How long the kernel's io_uring thread polls before it sleeps; 0 for no such thread.",
+        .help = "Accepted without effect, as enable_tun_iouring.",
     },
     {
         .name = "enable_inside_pkt_encoding",
@@ -455,9 +445,26 @@ static const struct sw_option options[] = {
 };
 
 static const struct sw_option_retired retired[] = {
-    {"inside_mtu", "it no longer exists, the tunnel's MTU is 1350; remove it"},
-    {"enable_pqc", "it no longer exists, see keyshare; remove it"},
-    {"enable_inside_pkt_encoding_at_connect", "it is called enable_inside_pkt_encoding now"},
+    {.name = "config", .advice = "the file is named by --config-file or -c"},
+    {.name = "enable_inside_pkt_encoding_at_connect", .now = "enable_inside_pkt_encoding"},
+    {.name = "generate_config", .now = "generate"},
+    {
+        .name = "inside_mtu",
+        .advice = "it no longer exists, the tunnel's MTU is 1350; remove it",
+        .is_harmless = true,
+    },
+    {
+        .name = "enable_pqc",
+        .advice = "it no longer exists, see keyshare; remove it",
+        .is_harmless = true,
+    },
+    {.name = "log_format", .advice = "only the server has it; remove it"},
+    {.name = "wintun_file", .advice = "it is for Windows only; remove it"},
+    {.name = "wintun_ring_capacity", .advice = "it is for Windows only; remove it"},
+    {.name = "device_guid", .advice = "it is for Windows only; remove it"},
+    {.name = "enable_dpapi", .advice = "it is for Windows only; remove it"},
+    {.name = "enable_connected_udp", .advice = "it is for Apple systems only; remove it"},
+    {.name = "sni_header", .advice = "it is for mobile systems only; remove it"},
     {0},
 };
 
@@ -468,15 +475,29 @@ static void drop_empty_name(struct sw_client_config *config)
         sw_type_text.clear(&config->server_dn);
 }
 
+/* What only matters to UDP, where no server is reached by it. */
+static void warn_udp_only(struct sw_option_load *load, const struct sw_client_config *config)
+{
+    static const char *const names[] = {"sndbuf", "rcvbuf", "enable_batch_receive"};
+
+    for (size_t i = 0; i < config->servers.n; i++) {
+        if (config->servers.entries[i].mode == SW_DATAGRAM) return;
+    }
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (!sw_option_is_default(load, names[i]))
+            sw_option_warn(load, names[i], "has no effect with mode tcp");
+    }
+}
+
 static void check(struct sw_option_load *load, void *all)
 {
     struct sw_client_config *config = all;
 
     config->control_socket_explicit = sw_option_given(load, "control_socket");
     sw_offload_check_options(load, config->enable_tun_offload, &config->offload);
-    config->sockbuf_given = sw_option_given(load, "sndbuf") || sw_option_given(load, "rcvbuf");
     drop_empty_name(config);
     sw_client_servers_complete(load, config);
+    warn_udp_only(load, config);
 }
 
 static void files(struct sw_option_load *load, void *all)

@@ -24,7 +24,6 @@ enum sw_client_cipher { SW_CLIENT_AES256, SW_CLIENT_CHACHA20 };
 enum sw_client_keyshare { SW_CLIENT_P521MLKEM1024, SW_CLIENT_X25519MLKEM768 };
 enum sw_client_routes { SW_CLIENT_ROUTES_DEFAULT, SW_CLIENT_ROUTES_LAN, SW_CLIENT_ROUTES_NOEXEC };
 enum sw_client_dns { SW_CLIENT_DNS_DEFAULT, SW_CLIENT_DNS_NOEXEC };
-enum sw_client_generate { SW_CLIENT_GENERATE_NONE, SW_CLIENT_GENERATE_YAML };
 
 /** One server to connect to. */
 struct sw_client_server {
@@ -46,7 +45,7 @@ struct sw_client_servers {
 
 struct sw_client_config {
     char *config_file;
-    enum sw_client_generate generate;
+    enum sw_generate generate;
     bool accept_unknowns;
 
     /* Where to connect to, see above */
@@ -68,7 +67,6 @@ struct sw_client_config {
     uint32_t pmtud_base_mtu; /**< later; 0: not given */
     uint64_t sndbuf;         /**< bytes */
     uint64_t rcvbuf;         /**< bytes */
-    bool sockbuf_given;      /**< sndbuf or rcvbuf was set by somebody */
     bool enable_batch_receive;
     uint32_t fwmark; /**< 0: none */
 

@@ -4,6 +4,7 @@
 
 #define SW_LOG_TARGET "client"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "client/client.h"
@@ -28,6 +29,7 @@ int main(int argc, char **argv)
         status = sw_config_report_print(&report, "slipway-client");
     } else {
         sw_log_setup(config.log_level, SW_LOG_FULL, STDOUT_FILENO);
+        sw_log_set_filter(getenv("LW_CLIENT_RUST_LOG"));
         sw_config_report_log(&report);
         sw_options_print(&sw_client_options, &config, log_option, NULL);
         status = sw_client_run(&config);

@@ -11,6 +11,8 @@
  */
 #include "host/log.h"
 
+#include "host/log_filter.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,11 +25,18 @@
 #define MESSAGE_SIZE 2048
 
 static struct {
-    enum sw_log_level level;
+    enum sw_log_level level;  /* for targets without one of their own */
+    enum sw_log_level lowest; /* below it nothing is logged */
+    struct sw_log_filter filter;
     enum sw_log_format format;
     int fd;
     bool has_colour;
-} settings = {SW_LOG_INFO, SW_LOG_FULL, STDOUT_FILENO, false};
+} settings = {
+    .level = SW_LOG_INFO,
+    .lowest = SW_LOG_INFO,
+    .format = SW_LOG_FULL,
+    .fd = STDOUT_FILENO,
+};
 
 static const char *const level_names[] = {"TRACE", "DEBUG", "INFO", "WARN", "ERROR"};
 static const char *const level_colours[] = {"\033[35m", "\033[34m", "\033[32m", "\033[33m",
@@ -38,14 +47,28 @@ void sw_log_setup(enum sw_log_level level, enum sw_log_format format, int fd)
     const char *no_colour = getenv("NO_COLOR");
 
     settings.level = level;
+    settings.lowest = sw_log_filter_lowest(&settings.filter, level);
     settings.format = format;
     settings.fd = fd;
     settings.has_colour = isatty(fd) && (no_colour == NULL || no_colour[0] == '\0');
 }
 
+void sw_log_set_filter(const char *directives)
+{
+    sw_log_filter_parse(&settings.filter, directives);
+    settings.lowest = sw_log_filter_lowest(&settings.filter, settings.level);
+}
+
 bool sw_log_enabled(enum sw_log_level level)
 {
-    return level >= settings.level && level < SW_LOG_OFF;
+    return level >= settings.lowest && level < SW_LOG_OFF;
+}
+
+static bool is_wanted(enum sw_log_level level, const char *target)
+{
+    if (!sw_log_enabled(level)) return false;
+    return settings.filter.n == 0 ||
+           level >= sw_log_filter_level(&settings.filter, target, settings.level);
 }
 
 /* --- a bounded line ------------------------------------------------------------------------ */
@@ -126,7 +149,7 @@ static void put_escaped(struct line *line, const char *text, bool in_json)
     }
 }
 
-/* --- the two forms ------------------------------------------------------------------------- */
+/* --- the forms ----------------------------------------------------------------------------- */
 
 static void put_timestamp(struct line *line)
 {
@@ -141,8 +164,8 @@ static void put_timestamp(struct line *line)
     put(line, text, n);
 }
 
-static void put_full(struct line *line, enum sw_log_level level, const char *target,
-                     const struct sw_log_field *fields, size_t n_fields, const char *message)
+static void put_head(struct line *line, enum sw_log_level level, const char *target,
+                     const char *message)
 {
     char padded[16];
 
@@ -154,16 +177,38 @@ static void put_full(struct line *line, enum sw_log_level level, const char *tar
     put_text(line, target);
     put_text(line, ": ");
     put_escaped(line, message, false);
+}
+
+/* The fields as text: gap, key, joint, value each. */
+static void put_fields(struct line *line, const char *gap, const char *joint,
+                       const struct sw_log_field *fields, size_t n_fields)
+{
     for (size_t i = 0; i < n_fields; i++) {
         if (line->len > sizeof line->text - TAIL - strlen(fields[i].key)) break;
-        put_text(line, " ");
+        put_text(line, gap);
         put_text(line, fields[i].key);
-        put_text(line, "=");
+        put_text(line, joint);
         if (fields[i].text != NULL)
             put_escaped(line, fields[i].text, false);
         else
             put_number(line, fields[i].number);
     }
+}
+
+static void put_full(struct line *line, enum sw_log_level level, const char *target,
+                     const struct sw_log_field *fields, size_t n_fields, const char *message)
+{
+    put_head(line, level, target, message);
+    put_fields(line, " ", "=", fields, n_fields);
+}
+
+static void put_pretty(struct line *line, enum sw_log_level level, const char *target,
+                       const struct sw_log_field *fields, size_t n_fields, const char *message)
+{
+    put_text(line, "  ");
+    put_head(line, level, target, message);
+    put_fields(line, "\n    ", ": ", fields, n_fields);
+    put_text(line, "\n");
 }
 
 static void put_json(struct line *line, enum sw_log_level level, const char *target,
@@ -194,6 +239,15 @@ static void put_json(struct line *line, enum sw_log_level level, const char *tar
     put_text(line, "}}");
 }
 
+static void (*const put_event[])(struct line *line, enum sw_log_level level, const char *target,
+                                 const struct sw_log_field *fields, size_t n_fields,
+                                 const char *message) = {
+    [SW_LOG_FULL] = put_full,
+    [SW_LOG_COMPACT] = put_full,
+    [SW_LOG_PRETTY] = put_pretty,
+    [SW_LOG_JSON] = put_json,
+};
+
 /* A log that cannot be written has no place where that could be said. */
 static void write_line(const struct line *line)
 {
@@ -215,15 +269,12 @@ void sw_log_write(enum sw_log_level level, const char *target, const struct sw_l
     int saved = errno;
     va_list args;
 
-    if (!sw_log_enabled(level)) return;
+    if (!is_wanted(level, target)) return;
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
 
-    if (settings.format == SW_LOG_JSON)
-        put_json(&line, level, target, fields, n_fields, message);
-    else
-        put_full(&line, level, target, fields, n_fields, message);
+    put_event[settings.format](&line, level, target, fields, n_fields, message);
     put_text(&line, "\n");
     write_line(&line);
     errno = saved;

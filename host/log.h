@@ -35,18 +35,24 @@ enum sw_log_level {
 enum sw_log_format {
     SW_LOG_FULL,    /**< 2026-01-31T12:00:00.123456Z  INFO tun: message key=value */
     SW_LOG_JSON,    /**< {"timestamp":…,"level":…,"fields":{"message":…,…},"target":…} */
-    SW_LOG_COMPACT, /**< accepted, printed as full */
-    SW_LOG_PRETTY   /**< accepted, printed as full */
+    SW_LOG_COMPACT, /**< as full: there is nothing to leave out */
+    SW_LOG_PRETTY   /**< a line as in full, one for each field, an empty one */
 };
 
 /**
  * Sets threshold, format and destination for the whole process; before the first call the settings
- * are info, full, standard output. Colour is used in the full format only, and only if fd is a
- * terminal and NO_COLOR is unset. Call it before other threads start. fd is not taken over.
+ * are info, full, standard output. There is no colour in JSON, nor unless fd is a terminal and
+ * NO_COLOR is unset. Call it before other threads start. fd is not taken over.
  */
 void sw_log_setup(enum sw_log_level level, enum sw_log_format format, int fd);
 
-/** True if an event of this level would be written. */
+/**
+ * Thresholds of parts of the log that differ from the one for all: "tun=debug,control=off", see
+ * host/log_filter.h. NULL for none. Call it before other threads start.
+ */
+void sw_log_set_filter(const char *directives);
+
+/** True if an event of this level would be written, of some targets at least. */
 bool sw_log_enabled(enum sw_log_level level);
 
 /** One key=value of a structured event. Texts are only read during the call. */
@@ -58,7 +64,8 @@ struct sw_log_field {
 
 /**
  * Writes one event. Control characters in the message and in texts are escaped, text that is not
- * UTF-8 is replaced, and an event above about 4 KiB is cut; so one event always is one line.
+ * UTF-8 is replaced, and an event above about 4 KiB is cut; so one event always is one line (some
+ * in the pretty format).
  */
 void sw_log_write(enum sw_log_level level, const char *target, const struct sw_log_field *fields,
                   size_t n_fields, const char *format, ...) __attribute__((format(printf, 5, 6)));

@@ -175,6 +175,11 @@ static bool is_default(struct sw_option_load *load, const struct sw_option *opti
     return same;
 }
 
+bool sw_option_is_default(struct sw_option_load *load, const char *name)
+{
+    return is_default(load, sw_option_find(load->set, name));
+}
+
 /* The word an enum option has now, if the program cannot do what it says yet. */
 static const struct sw_option_word *later_word(const struct sw_option_load *load,
                                                const struct sw_option *option)

@@ -71,10 +71,18 @@ void sw_config_report_free(struct sw_config_report *report);
 
 struct sw_option_load;
 
-/** A key that older versions of stock programs had: what to tell its user. */
+/** What --generate writes. */
+enum sw_generate { SW_GENERATE_NONE, SW_GENERATE_YAML, SW_GENERATE_JSONSCHEMA };
+
+/** The words of enum sw_generate. */
+extern const struct sw_option_word sw_generate_words[];
+
+/** A name that is none of the options, but that files and scripts of stock programs have. */
 struct sw_option_retired {
     const char *name;
-    const char *advice;
+    const char *now;    /**< the option it is today: used as that, with a warning; NULL: none */
+    const char *advice; /**< without now: what to tell its user */
+    bool is_harmless;   /**< without now: passed over with a warning, else an error */
 };
 
 struct sw_option_set {
@@ -119,6 +127,9 @@ const struct sw_option *sw_option_find(const struct sw_option_set *set, const ch
 
 /** For check(): was the option given by any source (not only its default)? */
 bool sw_option_given(const struct sw_option_load *load, const char *name);
+
+/** For check(): does it have its default value, wherever that came from? */
+bool sw_option_is_default(struct sw_option_load *load, const char *name);
 
 /** For check(): adds "WHERE: NAME: text" as an error or a warning, WHERE being where it was given.
  */

@@ -35,7 +35,8 @@ static void usage_error(struct sw_option_load *load, const char *format, ...)
     load->is_usage_error = true;
 }
 
-/* The option that "--some-name" means; only the spelling with dashes counts. */
+/* The option that "--some-name" means, by its name or a former one; only the spelling with dashes
+ * counts. */
 static const struct sw_option *find_long(const struct sw_option_set *set, const char *name,
                                          size_t len)
 {
@@ -47,6 +48,9 @@ static const struct sw_option *find_long(const struct sw_option_set *set, const 
     key[len] = '\0';
 
     const struct sw_option *option = sw_option_find(set, key);
+    const struct sw_option_retired *retired = sw_option_retired(set, key);
+    if (option == NULL && retired != NULL && retired->now != NULL)
+        option = sw_option_find(set, retired->now);
     return option == NULL || (option->flags & SW_OPTION_FILE_ONLY) != 0 ? NULL : option;
 }
 
@@ -105,13 +109,18 @@ static void unknown_flag(struct sw_option_load *load, const char *argument)
     size_t len = strcspn(flag, "=");
     char name[NAME_MAX_LEN + 1];
     const struct sw_option *nearest = NULL;
+    const struct sw_option_retired *retired = NULL;
 
     if (len <= NAME_MAX_LEN) {
-        memcpy(name, flag, len);
+        for (size_t i = 0; i < len; i++)
+            name[i] = flag[i] == '-' ? '_' : flag[i];
         name[len] = '\0';
         nearest = sw_option_nearest(load->set, name);
+        retired = sw_option_retired(load->set, name);
     }
-    if (nearest == NULL) {
+    if (retired != NULL && retired->now == NULL) {
+        usage_error(load, "%.60s: %s", argument, retired->advice);
+    } else if (nearest == NULL) {
         usage_error(load, "%.60s: unknown option", argument);
     } else if ((nearest->flags & SW_OPTION_FILE_ONLY) != 0 && strcmp(nearest->name, name) == 0) {
         usage_error(load, "%.60s: can only be given in the configuration file", argument);

@@ -18,4 +18,10 @@ void sw_options_markdown(const struct sw_option_set *set, FILE *out);
 /** A complete configuration file with every option at its default; unset options are null. */
 void sw_options_yaml(const struct sw_option_set *set, FILE *out);
 
+/**
+ * A JSON schema (draft-07) of the options that the configuration file may have: type, limits,
+ * default and meaning of each. Lists, and what only the command line gives, are left out.
+ */
+void sw_options_json_schema(const struct sw_option_set *set, FILE *out);
+
 #endif

@@ -35,13 +35,9 @@ static const char *split(const char *variable, const char *prefix, char name[NAM
 static void set_variable(struct sw_option_load *load, const char *name, const char *text)
 {
     const struct sw_option_site site = {.source = SW_FROM_ENVIRONMENT};
-    const struct sw_option *option = sw_option_find(load->set, name);
+    const struct sw_option *option = sw_option_meant(load, load->set, &site, name);
 
-    if (option == NULL) {
-        sw_option_unknown(load, load->set, &site, name);
-        return;
-    }
-    if ((option->flags & SW_OPTION_CLI_ONLY) != 0) return;
+    if (option == NULL || (option->flags & SW_OPTION_CLI_ONLY) != 0) return;
     if ((option->flags & SW_OPTION_FILE_ONLY) != 0) {
         sw_option_report(load, SW_FINDING_ERROR, &site, name,
                          "can only be given in the configuration file");

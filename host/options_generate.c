@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * --generate: a configuration file to start from, every option at its default. It is written in the
- * forms that the readers accept (sizes exactly, unset options as null), so reading it back changes
- * nothing.
+ * --generate: a configuration file to start from, every option at its default, or a JSON schema for
+ * editors and forms. The file is written in the forms that the readers accept (sizes exactly, unset
+ * options as null), so reading it back changes nothing.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +13,12 @@
 
 #include "host/options_docs.h"
 #include "host/options_internal.h"
+
+const struct sw_option_word sw_generate_words[] = {
+    {"yaml", SW_GENERATE_YAML, NULL},
+    {"jsonschema", SW_GENERATE_JSONSCHEMA, NULL},
+    {0},
+};
 
 /* A default as YAML: text is quoted, what reads back as itself is not. */
 static void print_value(const struct sw_option *option, FILE *out)
@@ -44,7 +50,7 @@ void sw_options_yaml(const struct sw_option_set *set, FILE *out)
 }
 
 /* The file may get passwords later, so it is made for its owner only. */
-static bool write_file(struct sw_option_load *load, const char *path)
+static bool write_file(struct sw_option_load *load, const char *path, enum sw_generate what)
 {
     const struct sw_option_site site = {.source = SW_FROM_COMMAND_LINE};
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -56,7 +62,10 @@ static bool write_file(struct sw_option_load *load, const char *path)
         if (fd >= 0) close(fd);
         return false;
     }
-    sw_options_yaml(load->set, out);
+    if (what == SW_GENERATE_JSONSCHEMA)
+        sw_options_json_schema(load->set, out);
+    else
+        sw_options_yaml(load->set, out);
     if (fclose(out) == 0) return true;
     sw_option_report(load, SW_FINDING_ERROR, &site, "config_file", "%s cannot be written: %s", path,
                      strerror(errno));
@@ -71,16 +80,13 @@ bool sw_options_generate(struct sw_option_load *load)
     const char *path = sw_option_cli_text(load, "config_file");
 
     if (what == NULL) return false;
-    if (strcmp(what, "jsonschema") == 0) {
-        sw_option_report(load, SW_FINDING_ERROR, &site, "generate",
-                         "a JSON schema is not available in this version; expected yaml");
-    } else if (!sw_option_set_text(load, option, what, &site, load->config)) {
+    if (!sw_option_set_text(load, option, what, &site, load->config)) {
         load->is_usage_error = true;
     } else if (path == NULL) {
         sw_option_report(load, SW_FINDING_ERROR, &site, "config_file",
                          "is missing; it names the file to write");
         load->is_usage_error = true;
-    } else if (write_file(load, path)) {
+    } else if (write_file(load, path, *(int *)((char *)load->config + option->offset))) {
         if (asprintf(&load->report->output, "Wrote %s\n", path) < 0) {
             load->report->output = NULL;
             load->is_out_of_memory = true;

@@ -56,9 +56,17 @@ void sw_option_vreport(struct sw_option_load *load, enum sw_finding finding,
                        const struct sw_option_site *site, const char *name, const char *format,
                        va_list args) __attribute__((format(printf, 5, 0)));
 
-/** Notes a name that is no option of set; whether that is an error is known at the end. */
-void sw_option_unknown(struct sw_option_load *load, const struct sw_option_set *set,
-                       const struct sw_option_site *site, const char *name);
+/** The line about a former name that set knows, NULL if it knows none of that name. */
+const struct sw_option_retired *sw_option_retired(const struct sw_option_set *set,
+                                                  const char *name);
+
+/**
+ * The option that a name means where it was given, also by a former name. NULL: none; then the name
+ * has been warned about or noted as unknown, and whether that is an error is known at the end.
+ */
+const struct sw_option *sw_option_meant(struct sw_option_load *load,
+                                        const struct sw_option_set *set,
+                                        const struct sw_option_site *site, const char *name);
 
 /** Prints "WHERE: NAME" (a new string, NULL without memory). */
 char *sw_option_where(const struct sw_option_load *load, const struct sw_option_site *site,

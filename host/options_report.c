@@ -168,11 +168,11 @@ const struct sw_option *sw_option_nearest(const struct sw_option_set *set, const
     return nearest;
 }
 
-static const char *retired_advice(const struct sw_option_set *set, const char *name)
+const struct sw_option_retired *sw_option_retired(const struct sw_option_set *set, const char *name)
 {
     if (set->retired == NULL) return NULL;
     for (const struct sw_option_retired *retired = set->retired; retired->name != NULL; retired++) {
-        if (strcmp(retired->name, name) == 0) return retired->advice;
+        if (strcmp(retired->name, name) == 0) return retired;
     }
     return NULL;
 }
@@ -183,10 +183,10 @@ static void print_advice(const struct sw_option_load *load, const struct sw_opti
 {
     const struct sw_option_site alone = {.source = site->source};
     const struct sw_option *nearest = sw_option_nearest(set, name);
-    const char *retired = retired_advice(set, name);
+    const struct sw_option_retired *retired = sw_option_retired(set, name);
 
     if (retired != NULL) {
-        fputs(retired, out);
+        fputs(retired->advice, out);
     } else if (set != load->set && sw_option_find(load->set, name) != NULL) {
         fputs("it belongs to the top level of the file", out);
     } else if (nearest != NULL) {
@@ -198,8 +198,9 @@ static void print_advice(const struct sw_option_load *load, const struct sw_opti
     }
 }
 
-void sw_option_unknown(struct sw_option_load *load, const struct sw_option_set *set,
-                       const struct sw_option_site *site, const char *name)
+/* Notes a name that is no option of set. */
+static void note_unknown(struct sw_option_load *load, const struct sw_option_set *set,
+                         const struct sw_option_site *site, const char *name)
 {
     char *advice = NULL;
     size_t size;
@@ -214,6 +215,26 @@ void sw_option_unknown(struct sw_option_load *load, const struct sw_option_set *
     n = load->n_unknown;
     add_line(load, &load->advice, &n, advice);
     if (!load->is_out_of_memory) load->n_unknown = n;
+}
+
+const struct sw_option *sw_option_meant(struct sw_option_load *load,
+                                        const struct sw_option_set *set,
+                                        const struct sw_option_site *site, const char *name)
+{
+    const struct sw_option *option = sw_option_find(set, name);
+    const struct sw_option_retired *retired = option != NULL ? NULL : sw_option_retired(set, name);
+
+    if (option != NULL) return option;
+    if (retired != NULL && retired->now != NULL) {
+        sw_option_report(load, SW_FINDING_WARNING, site, name, "is called %s now; rename it",
+                         retired->now);
+        return sw_option_find(set, retired->now);
+    }
+    if (retired != NULL && retired->is_harmless)
+        sw_option_report(load, SW_FINDING_WARNING, site, name, "ignored; %s", retired->advice);
+    else
+        note_unknown(load, set, site, name);
+    return NULL;
 }
 
 /* --- what programs do with a report -------------------------------------------------------- */

@@ -48,7 +48,6 @@ void sw_option_set_map(struct sw_option_load *load, const struct sw_option_set *
 {
     for (size_t i = 0; i < map->n; i++) {
         const char *name = map->keys[i]->text;
-        const struct sw_option *option = sw_option_find(set, name);
         const struct sw_option_site site = {
             .source = SW_FROM_FILE,
             .file = load->file,
@@ -56,11 +55,8 @@ void sw_option_set_map(struct sw_option_load *load, const struct sw_option_set *
             .prefix = prefix,
         };
 
-        if (option == NULL) {
-            sw_option_unknown(load, set, &site, name);
-            continue;
-        }
-        if ((option->flags & SW_OPTION_CLI_ONLY) != 0) continue;
+        const struct sw_option *option = sw_option_meant(load, set, &site, name);
+        if (option == NULL || (option->flags & SW_OPTION_CLI_ONLY) != 0) continue;
         if (sites != NULL) sites[option - set->options] = site;
         set_node(load, option, map->items[i], &site, base);
     }

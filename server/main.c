@@ -29,6 +29,7 @@ int main(int argc, char **argv)
         status = sw_config_report_print(&report, "slipway-server");
     } else {
         sw_log_setup(config.log_level, config.log_format, STDOUT_FILENO);
+        sw_log_set_filter(getenv("LW_SERVER_RUST_LOG"));
         sw_config_report_log(&report);
         sw_options_print(&sw_server_options, &config, log_option, NULL);
         status = sw_server_run(&config);

@@ -25,8 +25,8 @@ static const struct sw_option_word modes[] = {
 
 static const struct sw_option_word log_formats[] = {
     {"full", SW_LOG_FULL, NULL},
-    {"compact", SW_LOG_COMPACT, "full is used"},
-    {"pretty", SW_LOG_PRETTY, "full is used"},
+    {"compact", SW_LOG_COMPACT, NULL},
+    {"pretty", SW_LOG_PRETTY, NULL},
     {"json", SW_LOG_JSON, NULL},
     {0},
 };
@@ -41,6 +41,17 @@ static const struct sw_option options[] = {
         .group = "Configuration",
         .help = "The configuration file, required. Only root and the user that runs the server may "
                 "be able to change it.",
+    },
+    {
+        .name = "generate",
+        .flag = 'g',
+        .flags = SW_OPTION_CLI_ONLY,
+        .type = &sw_type_enum,
+        .words = sw_generate_words,
+        .offset = AT(generate),
+        .group = "Configuration",
+        .help = "Write to the path of --config-file and end: yaml for a configuration file with "
+                "every option at its default, jsonschema for a JSON schema of such files.",
     },
     {
         .name = "accept_unknowns",
@@ -282,33 +293,28 @@ static const struct sw_option options[] = {
     },
     {
         .name = "enable_tun_iouring",
-        .flags = SW_OPTION_LATER,
         .type = &sw_type_bool,
         .offset = AT(enable_tun_iouring),
         .initial = "false",
         .group = "Tunnel",
-        .help = "Read and write the TUN device through io_uring.",
+        .help = "Accepted without effect: the TUN device is read and written in superpackets "
+                "instead, see enable_tun_offload.",
     },
     {
         .name = "iouring_entry_count",
-        .flags = SW_OPTION_LATER,
         .type = &sw_type_u32,
         .offset = AT(iouring_entry_count),
         .initial = "1024",
-        .min = 1,
-        .max = 32768,
         .group = "Tunnel",
-        .help = "Entries of the io_uring.",
+        .help = "Accepted without effect, as enable_tun_iouring.",
     },
     {
         .name = "iouring_sqpoll_idle_time",
-        .flags = SW_OPTION_LATER,
         .type = &sw_type_duration,
         .offset = AT(iouring_sqpoll_idle_time),
         .initial = "100ms",
         .group = "Tunnel",
-        .help =
-            "How long the kernel's io_uring thread polls before it sleeps; 0 for no such thread.",
+        .help = "Accepted without effect, as enable_tun_iouring.",
     },
 
     SW_OFFLOAD_OPTIONS(AT),
@@ -344,14 +350,14 @@ static const struct sw_option options[] = {
     },
     {
         .name = "connection_age_expiration_interval",
-        .flags = SW_OPTION_LATER,
         .type = &sw_type_duration,
         .offset = AT(connection_age_expiration_interval),
         .initial = "1m",
         .min = 1,
         .group = "Sessions",
-        .help = "How often idle connections are looked for. Not needed here: a connection ends at "
-                "the moment when it has been idle for too long.",
+        .help = "Accepted without effect: how often idle connections are looked for. Here a "
+                "connection ends at the moment when it has been idle for too long, see "
+                "connection_idle_limit.",
     },
 
     {
@@ -370,8 +376,9 @@ static const struct sw_option options[] = {
         .offset = AT(log_format),
         .initial = "full",
         .group = "Operation",
-        .help = "Form of the log on standard output: full for people, json for programs, one line "
-                "per event.",
+        .help = "Form of the log on standard output: full and compact are one line per event, the "
+                "same here; pretty has a line for each field; json is one object per event, for "
+                "programs.",
     },
     {
         .name = "statistics_reporting_interval",
@@ -396,7 +403,13 @@ static const struct sw_option options[] = {
 };
 
 static const struct sw_option_retired retired[] = {
-    {"bind_attempts", "it no longer exists; remove it"},
+    {
+        .name = "bind_attempts",
+        .advice = "it no longer exists; remove it",
+        .is_harmless = true,
+    },
+    {.name = "config", .advice = "the file is named by --config-file or -c"},
+    {.name = "generate_config", .now = "generate"},
     {0},
 };
 

@@ -20,6 +20,7 @@ enum sw_server_mode { SW_SERVE_UDP = 1, SW_SERVE_TCP = 2, SW_SERVE_BOTH = 3 };
 
 struct sw_server_config {
     char *config_file;
+    enum sw_generate generate;
     bool accept_unknowns;
 
     /* Transport */

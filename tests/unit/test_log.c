@@ -64,12 +64,83 @@ static void test_full_lines_have_time_level_target_message(void **state)
     assert_string_equal(event(logged()), " INFO test: port 27690\n");
 }
 
-static void test_compact_and_pretty_print_as_full(void **state)
+static void test_compact_lines_are_as_full(void **state)
+{
+    (void)state;
+    sw_log_setup(SW_LOG_TRACE, SW_LOG_COMPACT, fd);
+    sw_log_event(SW_LOG_ERROR, SW_LOG_FIELDS({"n", .number = 1}), "x");
+    assert_string_equal(event(logged()), "ERROR test: x n=1\n");
+}
+
+static void test_pretty_events_have_a_line_for_each_field(void **state)
 {
     (void)state;
     sw_log_setup(SW_LOG_TRACE, SW_LOG_PRETTY, fd);
-    sw_log_error("x");
-    assert_string_equal(event(logged()), "ERROR test: x\n");
+    sw_log_event(SW_LOG_WARN, SW_LOG_FIELDS({"peer", .text = "a\nb"}, {"total", .number = 7}),
+                 "Session ended");
+    assert_memory_equal(logged(), "  ", 2);
+    assert_string_equal(event(output + 2),
+                        " WARN test: Session ended\n    peer: a\\u000ab\n    total: 7\n\n");
+}
+
+static void empty_log(void)
+{
+    assert_int_equal(ftruncate(fd, 0), 0);
+    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+}
+
+static void test_targets_can_have_thresholds_of_their_own(void **state)
+{
+    static const struct {
+        const char *directives;
+        const char *wanted; /* of four events: debug and warn of test, then of other */
+    } cases[] = {
+        {NULL, "-w-w"},
+        {"", "-w-w"},
+        {"test=debug", "dw-w"},
+        {"test=off", "---w"},
+        {" test = DEBUG , other=error", "dw--"},
+        {"error", "----"},
+        {"error,test=trace", "dw--"},
+        {"test=trace,error", "dw--"},
+        {"test", "dw-w"},
+        {"test=off,test=debug", "dw-w"},
+        {"lightway_server::io=debug", "-w-w"},
+        {"test=loud,=debug,,other[span{x=1}]=debug", "-w-w"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char got[5] = "----";
+        empty_log();
+        sw_log_setup(SW_LOG_INFO, SW_LOG_FULL, fd);
+        sw_log_set_filter(cases[i].directives);
+        sw_log_debug("test-debug");
+        sw_log_warn("test-warn");
+        sw_log_write(SW_LOG_DEBUG, "other", NULL, 0, "other-debug");
+        sw_log_write(SW_LOG_WARN, "other", NULL, 0, "other-warn");
+        logged();
+        static const char *const events[] = {"test-debug", "test-warn", "other-debug",
+                                             "other-warn"};
+        for (size_t k = 0; k < 4; k++)
+            if (strstr(output, events[k]) != NULL) got[k] = k % 2 == 0 ? 'd' : 'w';
+        if (strcmp(got, cases[i].wanted) != 0)
+            fail_msg("%s: %s, not %s", cases[i].directives, got, cases[i].wanted);
+        sw_log_set_filter(NULL);
+    }
+}
+
+static void test_a_filter_of_any_length_is_read(void **state)
+{
+    char directives[4096] = "";
+    (void)state;
+    for (size_t i = 0; i < 100; i++)
+        snprintf(directives + strlen(directives), 64, "target-with-a-name-that-is-long-%zu=off,",
+                 i);
+    sw_log_setup(SW_LOG_INFO, SW_LOG_FULL, fd);
+    sw_log_set_filter(directives);
+    sw_log_info("there");
+    assert_non_null(strstr(logged(), "there"));
+    sw_log_set_filter(NULL);
 }
 
 static void test_the_threshold_decides(void **state)
@@ -77,8 +148,7 @@ static void test_the_threshold_decides(void **state)
     static const char *const words[] = {"trace", "debug", "info", "warn", "error"};
     (void)state;
     for (int level = SW_LOG_TRACE; level <= SW_LOG_OFF; level++) {
-        assert_int_equal(ftruncate(fd, 0), 0);
-        assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+        empty_log();
         sw_log_setup((enum sw_log_level)level, SW_LOG_FULL, fd);
         sw_log_trace("trace");
         sw_log_debug("debug");
@@ -268,7 +338,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_full_lines_have_time_level_target_message),
-        TEST(test_compact_and_pretty_print_as_full),
+        TEST(test_compact_lines_are_as_full),
+        TEST(test_pretty_events_have_a_line_for_each_field),
+        TEST(test_targets_can_have_thresholds_of_their_own),
+        TEST(test_a_filter_of_any_length_is_read),
         TEST(test_the_threshold_decides),
         TEST(test_fields_follow_the_message),
         TEST(test_json_has_the_shape_that_collectors_know),

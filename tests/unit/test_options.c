@@ -317,12 +317,13 @@ static void test_a_wrong_value_names_line_key_value_and_what_to_write(void **sta
     assert_refuses("statistics_reporting_interval: 30\n",
                    "server.yaml:1: statistics_reporting_interval: \"30\" is not a duration; "
                    "expected numbers with units, e.g. 10s, 1m 30s or 100ms");
-    assert_refuses("iouring_entry_count: 010\n",
-                   "server.yaml:1: iouring_entry_count: \"010\" is not a whole number; expected 1 "
-                   "to 32768");
-    assert_refuses("iouring_entry_count: 40000\n",
-                   "server.yaml:1: iouring_entry_count: \"40000\" is out of range; expected 1 to "
-                   "32768");
+    assert_refuses(
+        "max_segments_per_send: 010\n",
+        "server.yaml:1: max_segments_per_send: \"010\" is not a whole number; expected 0 "
+        "to 128");
+    assert_refuses("max_segments_per_send: 129\n",
+                   "server.yaml:1: max_segments_per_send: \"129\" is out of range; expected 0 to "
+                   "128");
     assert_refuses("tun_name: a/b\n",
                    "server.yaml:1: tun_name: \"a/b\" is not a device name; expected 1 to 15 "
                    "characters without spaces, / and :");
@@ -422,8 +423,6 @@ static void test_unknown_options_are_errors_with_a_suggestion(void **state)
     assert_refuses("MODE: udp\n", "server.yaml:1: MODE: unknown option; did you mean mode?");
     assert_refuses("wintun_file: x\n", "server.yaml:1: wintun_file: unknown option; remove it, or "
                                        "set accept_unknowns: true");
-    assert_refuses("bind_attempts: 3\n",
-                   "server.yaml:1: bind_attempts: unknown option; it no longer exists; remove it");
 }
 
 static void test_unknown_options_can_be_accepted(void **state)
@@ -532,7 +531,8 @@ static void test_usage_errors_end_with_2(void **state)
                                                 "switch; expected true or false");
     assert_usage_error(LIST("--mode", "sctp"), "command line: --mode: \"sctp\" is not possible; "
                                                "expected tcp, udp or both");
-    assert_usage_error(LIST("--config", "x"), "command line: --config: unknown option");
+    assert_usage_error(LIST("--config", "x"),
+                       "command line: --config: the file is named by --config-file or -c");
 }
 
 static void test_the_config_file_is_required(void **state)
@@ -602,35 +602,80 @@ static void test_options_that_contradict_each_other(void **state)
 static void test_options_without_effect_warn_once_if_set(void **state)
 {
     (void)state;
-    static const char *const later[] = {"enable_tun_iouring: true\n",
-                                        "iouring_entry_count: 512\n",
-                                        "iouring_sqpoll_idle_time: 1s\n",
-                                        "key_update_interval: 1m\n",
-                                        "proxy_protocol: true\n",
-                                        "token_rsa_pub_key_pem: key.pem\n",
-                                        "connection_age_expiration_interval: 10s\n",
-                                        "tls_debug: true\n",
+    static const char *const later[] = {"key_update_interval: 1m\n", "proxy_protocol: true\n",
+                                        "token_rsa_pub_key_pem: key.pem\n", "tls_debug: true\n",
                                         "ip_map: {1.2.3.4: 10.125.1.0/24}\n"};
     for (size_t i = 0; i < sizeof later / sizeof later[0]; i++) {
         assert_int_equal(load_text(later[i]), 0);
         if (report.n_warnings != 1) fail_msg("%s: %zu warnings", later[i], report.n_warnings);
         assert_a_warning(&report, ": accepted, but has no effect in this version");
     }
-    assert_loads("key_update_interval: 900s\nenable_tun_iouring: no\n"
-                 "iouring_entry_count: 1024\n");
+    assert_loads("key_update_interval: 900s\n");
     assert_int_equal(report.n_warnings, 0);
 }
 
-static void test_log_forms_that_come_later_fall_back(void **state)
+static void test_what_is_done_otherwise_here_is_accepted_in_silence(void **state)
 {
     (void)state;
-    assert_loads("log_format: pretty\n");
-    assert_int_equal(report.n_warnings, 1);
-    assert_string_equal(report.warnings[0], "server.yaml:1: log_format: \"pretty\" is not "
-                                            "available in this version; full is used");
-    assert_loads("log_format: json\n");
+    assert_loads("enable_tun_iouring: true\niouring_entry_count: 100000\n"
+                 "iouring_sqpoll_idle_time: 0s\nconnection_age_expiration_interval: 10s\n");
     assert_int_equal(report.n_warnings, 0);
-    assert_int_equal(config.log_format, SW_LOG_JSON);
+    assert_int_equal(load_all("", LIST("--enable-tun-iouring", "--iouring-entry-count=1"), NULL),
+                     0);
+    assert_int_equal(report.n_warnings, 0);
+}
+
+static void test_every_log_form_is_known(void **state)
+{
+    static const char *const words[] = {"full", "compact", "pretty", "json"};
+    static const int values[] = {SW_LOG_FULL, SW_LOG_COMPACT, SW_LOG_PRETTY, SW_LOG_JSON};
+    char yaml[64];
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        snprintf(yaml, sizeof yaml, "log_format: %s\n", words[i]);
+        assert_loads(yaml);
+        assert_int_equal(report.n_warnings, 0);
+        assert_int_equal(config.log_format, values[i]);
+    }
+}
+
+static void test_retired_options_warn(void **state)
+{
+    (void)state;
+    assert_loads("bind_attempts: 3\n");
+    assert_int_equal(report.n_warnings, 1);
+    assert_string_equal(report.warnings[0],
+                        "server.yaml:1: bind_attempts: ignored; it no longer exists; remove it");
+    assert_int_equal(load_all("", NULL, LIST("LW_SERVER_BIND_ATTEMPTS=3")), 0);
+    assert_string_equal(report.warnings[0], "environment: LW_SERVER_BIND_ATTEMPTS: ignored; it no "
+                                            "longer exists; remove it");
+    assert_usage_error(LIST("--bind-attempts=3"),
+                       "command line: --bind-attempts=3: it no longer exists; remove it");
+}
+
+static void test_both_programs_generate(void **state)
+{
+    char *argv[] = {(char[]){"slipway-server"}, (char[]){"-gyaml"}, (char[]){"-cout.yaml"},
+                    (char[]){"--user-db=users"}, NULL};
+    (void)state;
+    assert_int_equal(sw_server_config_load(3, argv, NULL, &config, &report), 1);
+    assert_string_equal(report.output, "Wrote out.yaml\n");
+    char text[16384] = "";
+    FILE *in = fopen("out.yaml", "r");
+    assert_non_null(in);
+    size_t len = fread(text, 1, sizeof text - 1, in);
+    fclose(in);
+    strcpy(text + len, "user_db: users\n");
+    char *unset = strstr(text, "user_db: null\n");
+    assert_non_null(unset);
+    memcpy(unset, "#ser_db", 7);
+    reset();
+    int rc =
+        sw_options_load_text(&sw_server_options, "out.yaml", text, strlen(text), &config, &report);
+    if (rc != 0) print_report(&report);
+    assert_int_equal(rc, 0);
+    assert_int_equal(report.n_warnings, 0);
+    assert_int_equal(config.udp_buffer_size, 15 << 20);
 }
 
 static void test_ip_map_is_a_map_or_a_path(void **state)
@@ -746,7 +791,10 @@ int main(void)
         TEST(test_version_names_program_and_version),
         TEST(test_options_that_contradict_each_other),
         TEST(test_options_without_effect_warn_once_if_set),
-        TEST(test_log_forms_that_come_later_fall_back),
+        TEST(test_what_is_done_otherwise_here_is_accepted_in_silence),
+        TEST(test_every_log_form_is_known),
+        TEST(test_retired_options_warn),
+        TEST(test_both_programs_generate),
         TEST(test_ip_map_is_a_map_or_a_path),
         TEST(test_files_must_be_safe),
         TEST(test_the_effective_configuration_can_be_printed),

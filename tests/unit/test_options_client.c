@@ -4,6 +4,7 @@
  * credentials, --generate, and the files that stock clients and servers come with. */
 
 #include <arpa/inet.h>
+#include <jansson.h>
 #include <slipway/error.h>
 
 #include "client/client_options.h"
@@ -84,7 +85,6 @@ static void test_every_option_has_its_documented_default(void **state)
     assert_int_equal(config.preferred_connection_wait_interval, 0);
     assert_int_equal(config.sndbuf, 8 << 20);
     assert_int_equal(config.rcvbuf, 8 << 20);
-    assert_false(config.sockbuf_given);
     assert_false(config.enable_batch_receive);
     assert_int_equal(config.route_mode, SW_CLIENT_ROUTES_DEFAULT);
     assert_int_equal(config.fwmark, 0);
@@ -101,7 +101,7 @@ static void test_every_option_has_its_documented_default(void **state)
     assert_null(config.keylog);
     assert_false(config.tls_debug);
     assert_string_equal(config.control_socket, "/run/slipway/client-%i.sock");
-    assert_int_equal(config.generate, SW_CLIENT_GENERATE_NONE);
+    assert_int_equal(config.generate, SW_GENERATE_NONE);
 }
 
 static void test_without_a_list_the_top_level_is_the_one_server(void **state)
@@ -364,20 +364,58 @@ static void test_features_that_come_later_warn(void **state)
                               "version; the system's name servers stay as they are");
 }
 
-static void test_retired_and_foreign_options_say_so(void **state)
+static void test_retired_options_warn_and_former_names_count(void **state)
 {
     (void)state;
-    assert_int_equal(load_text(LOGIN "inside_mtu: 1350\nenable_pqc: true\n"
-                                     "enable_inside_pkt_encoding_at_connect: true\n"
-                                     "wintun_file: x\nlog_format: json\n"),
-                     SW_EINVAL);
-    assert_an_error(&report, "client.yaml:5: inside_mtu: unknown option; it no longer exists");
-    assert_an_error(&report, "client.yaml:6: enable_pqc: unknown option; it no longer exists");
+    assert_loads(LOGIN "inside_mtu: 1350\nenable_pqc: true\n"
+                       "enable_inside_pkt_encoding_at_connect: true\n");
+    assert_a_warning(&report, "client.yaml:5: inside_mtu: ignored; it no longer exists, the "
+                              "tunnel's MTU is 1350; remove it");
+    assert_a_warning(&report,
+                     "client.yaml:6: enable_pqc: ignored; it no longer exists, see keyshare; "
+                     "remove it");
+    assert_a_warning(&report, "client.yaml:7: enable_inside_pkt_encoding_at_connect: is called "
+                              "enable_inside_pkt_encoding now; rename it");
+    assert_true(config.enable_inside_pkt_encoding);
+    assert_int_equal(load_text(LOGIN "enable_inside_pkt_encoding_at_connect: maybe\n"), SW_EINVAL);
     assert_an_error(&report,
-                    "client.yaml:7: enable_inside_pkt_encoding_at_connect: unknown option; "
-                    "it is called enable_inside_pkt_encoding now");
-    assert_an_error(&report, "client.yaml:8: wintun_file: unknown option");
-    assert_an_error(&report, "client.yaml:9: log_format: unknown option");
+                    "client.yaml:5: enable_inside_pkt_encoding: \"maybe\" is not a switch");
+}
+
+static void test_options_of_other_systems_say_so(void **state)
+{
+    (void)state;
+    assert_int_equal(load_text(LOGIN "wintun_file: x\nenable_connected_udp: true\nsni_header: x\n"
+                                     "log_format: json\n"),
+                     SW_EINVAL);
+    assert_int_equal(report.n_errors, 4);
+    assert_an_error(
+        &report, "client.yaml:5: wintun_file: unknown option; it is for Windows only; remove it");
+    assert_an_error(&report, "client.yaml:6: enable_connected_udp: unknown option; it is for Apple "
+                             "systems only; remove it");
+    assert_an_error(&report, "client.yaml:7: sni_header: unknown option; it is for mobile");
+    assert_an_error(&report, "client.yaml:8: log_format: unknown option; only the server has it");
+}
+
+static void test_options_of_udp_warn_without_a_udp_server(void **state)
+{
+    static const char *const udp[] = {"sndbuf: 1MiB", "rcvbuf: 1MiB", "enable_batch_receive: yes"};
+    char yaml[256];
+    (void)state;
+    for (size_t i = 0; i < sizeof udp / sizeof udp[0]; i++) {
+        snprintf(yaml, sizeof yaml, LOGIN "mode: tcp\n%s\n", udp[i]);
+        assert_loads(yaml);
+        assert_int_equal(report.n_warnings, 1);
+        assert_a_warning(&report, ": has no effect with mode tcp");
+        snprintf(yaml, sizeof yaml, LOGIN "mode: udp\n%s\n", udp[i]);
+        assert_loads(yaml);
+        assert_int_equal(report.n_warnings, 0);
+    }
+    assert_loads(LOGIN "sndbuf: 8MiB\nrcvbuf: 8192KiB\n");
+    assert_int_equal(report.n_warnings, 0);
+    assert_loads("user: u\npassword: p\ndns_config_mode: noexec\nsndbuf: 1MiB\n"
+                 "servers: [{server: 'a:1'}, {server: 'b:1', mode: udp}]\n");
+    assert_int_equal(report.n_warnings, 0);
 }
 
 static void test_ca_text_is_unfolded(void **state)
@@ -502,17 +540,33 @@ static void test_generated_files_read_back_as_defaults(void **state)
     assert_int_equal(st.st_mode & 0777, 0600);
 }
 
+static void test_the_schema_can_be_generated(void **state)
+{
+    char *argv[] = {(char[]){"slipway-client"}, (char[]){"--generate-config=jsonschema"},
+                    (char[]){"-c"}, (char[]){"out.json"}};
+    json_error_t error;
+    (void)state;
+    fixture_write("out.json", 0600, "what was there before, and is longer than what comes");
+    assert_int_equal(run(argv, 4), 1);
+    assert_string_equal(report.output, "Wrote out.json\n");
+    json_t *schema = json_load_file("out.json", 0, &error);
+    if (schema == NULL) fail_msg("%d: %s", error.line, error.text);
+    json_decref(schema);
+}
+
 static void test_generate_refuses_what_it_cannot_do(void **state)
 {
-    char *schema[] = {(char[]){"slipway-client"}, (char[]){"--generate=jsonschema"}, (char[]){"-c"},
-                      (char[]){"out"}};
+    char *other[] = {(char[]){"slipway-client"}, (char[]){"--generate=toml"}, (char[]){"-c"},
+                     (char[]){"out"}};
     char *nowhere[] = {(char[]){"slipway-client"}, (char[]){"--generate=yaml"}};
     char *unwritable[] = {(char[]){"slipway-client"}, (char[]){"-g=yaml"}, (char[]){"-c"},
                           (char[]){"/nonexistent/out"}};
     (void)state;
-    assert_int_equal(run(schema, 4), SW_EINVAL);
-    assert_only_error(&report, "command line: --generate: a JSON schema is not available in this "
-                               "version; expected yaml");
+    assert_int_equal(run(other, 4), SW_EINVAL);
+    assert_only_error(&report,
+                      "command line: --generate: \"toml\" is not possible; expected yaml or "
+                      "jsonschema");
+    assert_int_equal(report.exit_status, 2);
     assert_int_equal(access("out", F_OK), -1);
     assert_int_equal(run(nowhere, 2), SW_EINVAL);
     assert_only_error(&report,
@@ -642,13 +696,16 @@ int main(void)
         TEST(test_limits_of_numbers),
         TEST(test_booleans_that_default_to_true_can_be_false),
         TEST(test_features_that_come_later_warn),
-        TEST(test_retired_and_foreign_options_say_so),
+        TEST(test_retired_options_warn_and_former_names_count),
+        TEST(test_options_of_other_systems_say_so),
+        TEST(test_options_of_udp_warn_without_a_udp_server),
         TEST(test_ca_text_is_unfolded),
         TEST(test_ca_files_are_read),
         TEST(test_the_clients_file_is_for_its_owner_only),
         TEST(test_names_that_no_certificate_is_checked_against_are_refused),
         TEST(test_the_environment_can_carry_the_password),
         TEST(test_generated_files_read_back_as_defaults),
+        TEST(test_the_schema_can_be_generated),
         TEST(test_generate_refuses_what_it_cannot_do),
         TEST(test_help_hides_credentials),
         TEST(test_stock_client_files_load),

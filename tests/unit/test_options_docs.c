@@ -5,6 +5,8 @@
 #include "host/options_docs.h"
 
 #include <ctype.h>
+#include <jansson.h>
+#include <regex.h>
 
 #include "client/client_options.h"
 #include "config_fixture.h"
@@ -167,6 +169,98 @@ static void test_the_generated_file_is_complete(void **state)
     }
 }
 
+static const json_t *property(const json_t *schema, const char *name)
+{
+    return json_object_get(json_object_get(schema, "properties"), name);
+}
+
+static const char *property_text(const json_t *schema, const char *name, const char *key)
+{
+    return json_string_value(json_object_get(property(schema, name), key));
+}
+
+static json_t *schema_of(const struct sw_option_set *set)
+{
+    json_error_t error;
+    char *text = text_of(sw_options_json_schema, set);
+    json_t *schema = json_loads(text, 0, &error);
+    if (schema == NULL) fail_msg("line %d: %s", error.line, error.text);
+    free(text);
+    return schema;
+}
+
+static void test_the_schema_has_every_option_of_the_file(void **state)
+{
+    (void)state;
+    for (size_t s = 0; s < N_SETS; s++) {
+        json_t *schema = schema_of(sets[s]);
+        assert_non_null(strstr(json_string_value(json_object_get(schema, "$schema")), "draft-07"));
+        for (size_t i = 0; i < sets[s]->n; i++) {
+            const struct sw_option *option = &sets[s]->options[i];
+            bool is_in = (option->flags & (SW_OPTION_CLI_ONLY | SW_OPTION_FILE_ONLY)) == 0;
+            if ((property(schema, option->name) != NULL) != is_in) fail_msg("%s", option->name);
+            if (!is_in) continue;
+            assert_string_equal(property_text(schema, option->name, "description"), option->help);
+            const json_t *values = json_object_get(property(schema, option->name), "enum");
+            const json_t *types = json_object_get(property(schema, option->name), "type");
+            assert_true((values != NULL) != (types != NULL));
+        }
+        json_decref(schema);
+    }
+}
+
+static void test_the_schema_knows_types_limits_and_secrets(void **state)
+{
+    (void)state;
+    json_t *schema = schema_of(&sw_client_options);
+    const json_t *mtu = property(schema, "outside_mtu");
+    assert_int_equal(json_integer_value(json_object_get(mtu, "default")), 1500);
+    assert_int_equal(json_integer_value(json_object_get(mtu, "maximum")), 1500);
+    assert_string_equal(property_text(schema, "password", "format"), "password");
+    assert_string_equal(property_text(schema, "token", "format"), "password");
+    assert_string_equal(property_text(schema, "ca_cert", "format"), "textarea");
+    assert_string_equal(property_text(schema, "tun_local_ip", "format"), "ipv4");
+    assert_string_equal(property_text(schema, "cipher", "default"), "aes256");
+    const json_t *ciphers = json_object_get(property(schema, "cipher"), "enum");
+    assert_string_equal(json_string_value(json_array_get(ciphers, 1)), "chacha20");
+    assert_true(json_is_true(json_object_get(property(schema, "keepalive_continuous"), "default")));
+    json_decref(schema);
+}
+
+static void assert_pattern(const char *pattern, const char *text, bool expected)
+{
+    regex_t regex;
+    assert_int_equal(regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB), 0);
+    bool matches = regexec(&regex, text, 0, NULL, 0) == 0;
+    regfree(&regex);
+    if (matches != expected) fail_msg("%s is %s", text, matches ? "matched" : "not matched");
+}
+
+static void test_patterns_of_the_schema_agree_with_the_readers(void **state)
+{
+    static const char *const durations[] = {"0", "10s",  "1h 30m", "1.5s",  "1 day 2h",     "5",
+                                            "s", "-1s",  "3M",     "2 wks", "100\302\265s", "1fort",
+                                            "",  "1 0s", "2mins"};
+    static const char *const sizes[] = {"0",  "15MiB", "1.5 MiB", "8k", "3 tb", "2EiB",  "MiB",
+                                        "-1", "1 PiB", "10B",     "",   "1.MB", "4 KIB", "7 i"};
+    struct sw_why why;
+    sw_time time;
+    uint64_t bytes;
+    (void)state;
+    json_t *schema = schema_of(&sw_client_options);
+    const struct sw_option *duration =
+        sw_option_find(&sw_client_options, "preferred_connection_wait_interval");
+    struct sw_option size = *sw_option_find(&sw_client_options, "sndbuf");
+    size.min = size.max = 0;
+    for (size_t i = 0; i < sizeof durations / sizeof durations[0]; i++)
+        assert_pattern(property_text(schema, duration->name, "pattern"), durations[i],
+                       duration->type->parse(duration, durations[i], &time, &why) == 0);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+        assert_pattern(property_text(schema, "sndbuf", "pattern"), sizes[i],
+                       size.type->parse(&size, sizes[i], &bytes, &why) == 0);
+    json_decref(schema);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +271,9 @@ int main(void)
         cmocka_unit_test(test_pages_have_every_option_once),
         cmocka_unit_test(test_manual_lines_cannot_be_taken_for_macros),
         cmocka_unit_test(test_the_generated_file_is_complete),
+        cmocka_unit_test(test_the_schema_has_every_option_of_the_file),
+        cmocka_unit_test(test_the_schema_knows_types_limits_and_secrets),
+        cmocka_unit_test(test_patterns_of_the_schema_agree_with_the_readers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
