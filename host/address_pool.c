@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
 /*
- * A queue of free addresses and an array of owners, both indexed by the distance from the network
- * address.
+ * A queue of free addresses for each part of the pool and an array of owners, both by the distance
+ * from the network address.
  *
- * The queue is shuffled once, if wanted, and then first in, first out: an address rests as long as
+ * A queue is shuffled once, if wanted, and then first in, first out: an address rests as long as
  * possible before somebody else gets it, so that late packets to its last owner find nobody. Taking
  * and giving are rare (login and logout) and locked. The array says which worker an address belongs
  * to and is read by all of them, and by the kernel's steering program, without the lock.
@@ -21,6 +21,12 @@
 
 #include "host/address.h"
 
+/* A ring of free addresses. */
+struct queue {
+    uint32_t *ring; /* inside the pool's memory for all of them */
+    uint32_t capacity, head, free;
+};
+
 struct sw_address_pool {
     uint32_t network;
     uint32_t count;          /* addresses of the network, all of them */
@@ -28,9 +34,11 @@ struct sw_address_pool {
     _Atomic uint8_t *own;    /* the same while it has not been published elsewhere */
     pthread_mutex_t lock;
 
-    /* Ring of free addresses as distances from network. */
-    uint32_t *ring;
-    uint32_t capacity, head, free;
+    const struct sw_address_map *map;
+    uint32_t *distances;  /* from network: the memory of all queues */
+    uint32_t size;        /* how many */
+    struct queue *queues; /* by part */
+    unsigned n_queues;
 };
 
 static bool is_reserved(uint32_t ip, const uint32_t *reserved, size_t n)
@@ -50,15 +58,73 @@ static void shuffle(uint32_t *items, uint32_t n, uint32_t (*random)(uint32_t lim
     }
 }
 
-struct sw_address_pool *sw_address_pool_new(uint32_t network, unsigned prefix,
-                                            const uint32_t *reserved, size_t n,
-                                            uint32_t (*random)(uint32_t limit), char *why,
+/* Appends the usable addresses from first to last to a queue. */
+static void fill(struct sw_address_pool *pool, const struct sw_address_pool_config *config,
+                 struct queue *queue, uint32_t first, uint32_t last)
+{
+    uint32_t lowest = pool->network + 1, highest = pool->network + (pool->count - 2);
+    if (first < lowest) first = lowest;
+    if (last > highest) last = highest;
+    for (uint32_t ip = first; ip <= last; ip++) {
+        if (is_reserved(ip, config->reserved, config->n_reserved)) continue;
+        queue->ring[queue->capacity++] = ip - pool->network;
+        pool->size++;
+    }
+}
+
+/* First what the map's parts leave of the pool, then the parts, each behind the one before. */
+static void fill_all(struct sw_address_pool *pool, const struct sw_address_pool_config *config)
+{
+    uint32_t from = pool->network, first, last;
+    pool->queues[0].ring = pool->distances;
+    for (unsigned part = 1; part < pool->n_queues; part++) {
+        sw_address_map_range(pool->map, part, &first, &last);
+        if (first > from) fill(pool, config, &pool->queues[0], from, first - 1);
+        from = last + 1;
+    }
+    last = pool->network + (pool->count - 1);
+    if (pool->n_queues == 1 || from - 1 != last) fill(pool, config, &pool->queues[0], from, last);
+    for (unsigned part = 1; part < pool->n_queues; part++) {
+        pool->queues[part].ring = pool->distances + pool->size;
+        sw_address_map_range(pool->map, part, &first, &last);
+        fill(pool, config, &pool->queues[part], first, last);
+    }
+    for (unsigned part = 0; part < pool->n_queues; part++) {
+        struct queue *queue = &pool->queues[part];
+        queue->free = queue->capacity;
+        if (config->random != NULL) shuffle(queue->ring, queue->capacity, config->random);
+    }
+}
+
+/* False: a part has nothing to give, which cannot be meant. */
+static bool has_addresses(const struct sw_address_pool *pool, unsigned prefix, char *why,
+                          size_t why_size)
+{
+    char text[SW_ADDRESS_TEXT];
+    uint32_t first, last;
+    if (pool->size == 0) {
+        snprintf(why, why_size, "address pool %s/%u: every address of it is reserved",
+                 sw_ipv4_text(pool->network, text), prefix);
+        return false;
+    }
+    for (unsigned part = 1; part < pool->n_queues; part++) {
+        if (pool->queues[part].capacity > 0) continue;
+        sw_address_map_range(pool->map, part, &first, &last);
+        snprintf(why, why_size, "ip_map: the network of %s has no address that is not reserved",
+                 sw_ipv4_text(first, text));
+        return false;
+    }
+    return true;
+}
+
+struct sw_address_pool *sw_address_pool_new(const struct sw_address_pool_config *config, char *why,
                                             size_t why_size)
 {
     char text[SW_ADDRESS_TEXT];
+    unsigned prefix = config->prefix;
     if (prefix < SW_ADDRESS_POOL_PREFIX_MIN || prefix > SW_ADDRESS_POOL_PREFIX_MAX) {
         snprintf(why, why_size, "address pool %s/%u: the prefix must be between /%u and /%u",
-                 sw_ipv4_text(network, text), prefix, SW_ADDRESS_POOL_PREFIX_MIN,
+                 sw_ipv4_text(config->network, text), prefix, SW_ADDRESS_POOL_PREFIX_MIN,
                  SW_ADDRESS_POOL_PREFIX_MAX);
         return NULL;
     }
@@ -66,27 +132,22 @@ struct sw_address_pool *sw_address_pool_new(uint32_t network, unsigned prefix,
     if (pool == NULL) goto no_memory;
     pthread_mutex_init(&pool->lock, NULL);
     pool->count = UINT32_C(1) << (32 - prefix);
-    pool->network = network & ~(pool->count - 1);
+    pool->network = config->network & ~(pool->count - 1);
+    pool->map = config->map;
+    pool->n_queues = 1 + sw_address_map_parts(pool->map);
     pool->owners = pool->own = malloc(pool->count);
-    pool->ring = malloc(pool->count * sizeof *pool->ring);
-    if (pool->owners == NULL || pool->ring == NULL) goto no_memory;
+    pool->distances = malloc(pool->count * sizeof *pool->distances);
+    pool->queues = calloc(pool->n_queues, sizeof *pool->queues);
+    if (pool->owners == NULL || pool->distances == NULL || pool->queues == NULL) goto no_memory;
     memset((void *)pool->own, SW_NOBODY, pool->count);
-
-    for (uint32_t i = 1; i < pool->count - 1; i++)
-        if (!is_reserved(pool->network + i, reserved, n)) pool->ring[pool->capacity++] = i;
-    if (pool->capacity == 0) {
-        snprintf(why, why_size, "address pool %s/%u: every address of it is reserved",
-                 sw_ipv4_text(network, text), prefix);
-        sw_address_pool_free(pool);
-        return NULL;
-    }
-    pool->free = pool->capacity;
-    if (random != NULL) shuffle(pool->ring, pool->capacity, random);
-    return pool;
+    fill_all(pool, config);
+    if (has_addresses(pool, prefix, why, why_size)) return pool;
+    sw_address_pool_free(pool);
+    return NULL;
 
 no_memory:
-    snprintf(why, why_size, "address pool %s/%u: out of memory", sw_ipv4_text(network, text),
-             prefix);
+    snprintf(why, why_size, "address pool %s/%u: out of memory",
+             sw_ipv4_text(config->network, text), prefix);
     sw_address_pool_free(pool);
     return NULL;
 }
@@ -95,7 +156,8 @@ void sw_address_pool_free(struct sw_address_pool *pool)
 {
     if (pool == NULL) return;
     pthread_mutex_destroy(&pool->lock);
-    free(pool->ring);
+    free(pool->queues);
+    free(pool->distances);
     free((void *)pool->own);
     free(pool);
 }
@@ -118,14 +180,16 @@ void sw_address_pool_publish(struct sw_address_pool *pool, uint8_t *table)
     pool->own = NULL;
 }
 
-int sw_address_pool_take(struct sw_address_pool *pool, unsigned worker, uint32_t *ip)
+int sw_address_pool_take(struct sw_address_pool *pool, const struct sw_address *incoming,
+                         unsigned worker, uint32_t *ip)
 {
+    struct queue *queue = &pool->queues[sw_address_map_part(pool->map, incoming)];
     int error = SW_ENOADDRESS;
     pthread_mutex_lock(&pool->lock);
-    if (pool->free > 0) {
-        uint32_t index = pool->ring[pool->head];
-        pool->head = (pool->head + 1) % pool->capacity;
-        pool->free--;
+    if (queue->free > 0) {
+        uint32_t index = queue->ring[queue->head];
+        queue->head = (queue->head + 1) % queue->capacity;
+        queue->free--;
         atomic_store_explicit(&pool->owners[index], (uint8_t)worker, memory_order_relaxed);
         *ip = pool->network + index;
         error = 0;
@@ -136,13 +200,14 @@ int sw_address_pool_take(struct sw_address_pool *pool, unsigned worker, uint32_t
 
 int sw_address_pool_give(struct sw_address_pool *pool, uint32_t ip)
 {
+    struct queue *queue = &pool->queues[sw_address_map_part_of(pool->map, ip)];
     uint32_t index = ip - pool->network;
     int error = SW_EINVAL;
     pthread_mutex_lock(&pool->lock);
     if (sw_address_pool_owner(pool, ip) != SW_NOBODY) {
         atomic_store_explicit(&pool->owners[index], SW_NOBODY, memory_order_relaxed);
-        pool->ring[(pool->head + pool->free) % pool->capacity] = index;
-        pool->free++;
+        queue->ring[(queue->head + queue->free) % queue->capacity] = index;
+        queue->free++;
         error = 0;
     }
     pthread_mutex_unlock(&pool->lock);
@@ -151,15 +216,22 @@ int sw_address_pool_give(struct sw_address_pool *pool, uint32_t ip)
 
 size_t sw_address_pool_used(struct sw_address_pool *pool)
 {
+    size_t used = pool->size;
     pthread_mutex_lock(&pool->lock);
-    size_t used = pool->capacity - pool->free;
+    for (unsigned part = 0; part < pool->n_queues; part++)
+        used -= pool->queues[part].free;
     pthread_mutex_unlock(&pool->lock);
     return used;
 }
 
 size_t sw_address_pool_size(const struct sw_address_pool *pool)
 {
-    return pool->capacity;
+    return pool->size;
+}
+
+size_t sw_address_pool_part_size(const struct sw_address_pool *pool, unsigned part)
+{
+    return pool->queues[part].capacity;
 }
 
 unsigned sw_address_pool_owner(const struct sw_address_pool *pool, uint32_t ip)

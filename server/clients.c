@@ -102,7 +102,8 @@ static int assign(void *user, struct sw_conn *conn, uint32_t *inside_ip)
 {
     struct sw_server_worker *worker = user;
     const struct sw_server *server = worker->server;
-    int error = sw_address_pool_take(server->pool, worker->index, inside_ip);
+    int error =
+        sw_address_pool_take(server->pool, &sw_conn_path(conn)->local, worker->index, inside_ip);
     if (error < 0)
         log_refusal(conn, user_of(sw_client_of(conn)), "no inside address is free");
     else

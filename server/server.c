@@ -27,19 +27,39 @@
 
 #define PEM_MAX (4u << 20)
 
+static int open_map(struct sw_server *server, char *why, size_t why_size)
+{
+    const struct sw_server_config *config = server->config;
+    char reason[256];
+    if (config->ip_map.n == 0) return 0;
+    server->map = sw_address_map_new(config->ip_map.entries, config->ip_map.n, &config->ip_pool,
+                                     reason, sizeof reason);
+    if (server->map != NULL) return 0;
+    snprintf(why, why_size, "ip_map: %s", reason);
+    return SW_EINVAL;
+}
+
 static int open_pool(struct sw_server *server, char *why, size_t why_size)
 {
     const struct sw_server_config *config = server->config;
     const uint32_t reserved[] = {
         ntohl(config->lightway_client_ip.s_addr), ntohl(config->lightway_server_ip.s_addr),
         ntohl(config->lightway_dns_ip.s_addr), ntohl(config->tun_ip.s_addr)};
-    server->pool =
-        sw_address_pool_new(ntohl(config->ip_pool.address.s_addr), config->ip_pool.prefix, reserved,
-                            sizeof reserved / sizeof reserved[0],
-                            config->randomize_ippool ? sw_random_below : NULL, why, why_size);
+    if (open_map(server, why, why_size) < 0) return SW_EINVAL;
+    const struct sw_address_pool_config pool = {
+        .network = ntohl(config->ip_pool.address.s_addr),
+        .prefix = config->ip_pool.prefix,
+        .reserved = reserved,
+        .n_reserved = sizeof reserved / sizeof reserved[0],
+        .map = server->map,
+        .random = config->randomize_ippool ? sw_random_below : NULL,
+    };
+    server->pool = sw_address_pool_new(&pool, why, why_size);
     if (server->pool == NULL) return SW_EINVAL;
     server->network = sw_address_pool_network(server->pool);
     server->span = sw_address_pool_span(server->pool);
+    if (sw_address_pool_part_size(server->pool, 0) == 0)
+        sw_log_warn("ip_map leaves no address of ip_pool to clients of other addresses");
     return 0;
 }
 
@@ -257,6 +277,7 @@ static int serve(struct sw_server *server)
     sw_tls_context_free(server->datagram);
     sw_tls_context_free(server->stream);
     sw_address_pool_free(server->pool);
+    sw_address_map_free(server->map);
     explicit_bzero(server->cookie_key, sizeof server->cookie_key);
     sw_tun_steering_close(&server->steering);
     return server->failed ? 1 : 0;

@@ -47,6 +47,7 @@ struct sw_server {
     bool loop_open;
     struct sw_tls_context *datagram, *stream; /**< NULL: not served */
     struct sw_users *users;                   /**< NULL: no user database; any thread may ask it */
+    struct sw_address_map *map;               /**< NULL: none */
     struct sw_address_pool *pool;             /**< locks itself */
     uint32_t network, span;                   /**< of the pool */
     struct sw_address address;                /**< bound to */

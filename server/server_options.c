@@ -10,6 +10,7 @@
 #include <slipway/error.h>
 #include <string.h>
 
+#include "host/address.h"
 #include "host/address_pool.h"
 #include "host/mailbox.h"
 #include "host/offload_options.h"
@@ -238,13 +239,15 @@ static const struct sw_option options[] = {
     },
     {
         .name = "ip_map",
-        .flags = SW_OPTION_OPTIONAL | SW_OPTION_LATER,
+        .flags = SW_OPTION_OPTIONAL,
         .type = &sw_type_ip_map,
         .offset = AT(ip_map),
         .group = "Tunnel",
         .help = "Parts of ip_pool that are kept for the clients of one address of the server: in "
-                "the file a "
-                "map of address to network, or everywhere the path of a YAML file with that map.",
+                "the file a map of address (IPv4 or IPv6) to network, or everywhere the path of a "
+                "YAML file with that map. Clients of other addresses share the rest; nobody "
+                "borrows from another part. Addresses with the same network share it, other "
+                "networks must not overlap.",
     },
     {
         .name = "tun_ip",
@@ -441,6 +444,35 @@ static void check(struct sw_option_load *load, void *all)
                         "nobody could log in; set user_db to a file made with htpasswd -B");
 }
 
+/* An address of the map that no client can reach is a mistake, but one that does no harm. */
+static void warn_of_unreachable(struct sw_option_load *load, const struct sw_server_config *config)
+{
+    char text[SW_ADDRESS_TEXT], bound[SW_ADDRESS_TEXT];
+    struct sw_address address;
+
+    sw_address_from_sockaddr(&address, (const struct sockaddr *)&config->bind_address);
+    if (sw_address_is_any(&address)) return;
+    for (size_t i = 0; i < config->ip_map.n; i++) {
+        const struct sw_address *incoming = &config->ip_map.entries[i].incoming;
+        if (sw_address_same_host(incoming, &address)) continue;
+        sw_option_warn(load, "ip_map", "nobody comes to %s: bind_address is %s",
+                       sw_address_host_text(incoming, text), sw_address_text(&address, bound));
+    }
+}
+
+static void check_map(struct sw_option_load *load, const struct sw_server_config *config)
+{
+    char why[256];
+    struct sw_address_map *map = sw_address_map_new(config->ip_map.entries, config->ip_map.n,
+                                                    &config->ip_pool, why, sizeof why);
+
+    if (map == NULL)
+        sw_option_error(load, "ip_map", "%s", why);
+    else
+        warn_of_unreachable(load, config);
+    sw_address_map_free(map);
+}
+
 static void files(struct sw_option_load *load, void *all)
 {
     struct sw_server_config *config = all;
@@ -451,6 +483,8 @@ static void files(struct sw_option_load *load, void *all)
     if (config->user_db != NULL) sw_option_check_path(load, "user_db", config->user_db, true);
     if (sw_ip_map_read(&config->ip_map, &why) < 0)
         sw_option_error(load, "ip_map", "%s: %s", config->ip_map.path, why.text);
+    else
+        check_map(load, config);
 }
 
 const struct sw_option_set sw_server_options = {

@@ -45,7 +45,7 @@ struct sw_server_config {
     char *tun_name;        /**< NULL: the kernel chooses */
     struct in_addr tun_ip; /**< 0.0.0.0: not given */
     struct sw_ipv4_net ip_pool;
-    struct sw_ip_map ip_map; /**< later */
+    struct sw_ip_map ip_map;
     struct in_addr lightway_server_ip;
     struct in_addr lightway_client_ip;
     struct in_addr lightway_dns_ip;

@@ -603,8 +603,7 @@ static void test_options_without_effect_warn_once_if_set(void **state)
 {
     (void)state;
     static const char *const later[] = {"key_update_interval: 1m\n", "proxy_protocol: true\n",
-                                        "token_rsa_pub_key_pem: key.pem\n", "tls_debug: true\n",
-                                        "ip_map: {1.2.3.4: 10.125.1.0/24}\n"};
+                                        "token_rsa_pub_key_pem: key.pem\n", "tls_debug: true\n"};
     for (size_t i = 0; i < sizeof later / sizeof later[0]; i++) {
         assert_int_equal(load_text(later[i]), 0);
         if (report.n_warnings != 1) fail_msg("%s: %zu warnings", later[i], report.n_warnings);
@@ -707,6 +706,26 @@ static void test_ip_map_is_a_map_or_a_path(void **state)
     assert_an_error(&report, "ip_map: none.yaml: cannot be read: No such file");
 }
 
+static void test_ip_map_has_to_fit_the_pool(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        load_all("ip_pool: 10.1.0.0/16\nip_map: {1.2.3.4: 10.125.0.0/24}\n", NULL, NULL),
+        SW_EINVAL);
+    assert_only_error(&report, "server.yaml:2: ip_map: 10.125.0.0/24 is not part of ip_pool, which "
+                               "is 10.1.0.0/16");
+    assert_int_equal(
+        load_all("ip_map: {1.2.3.4: 10.125.0.0/24, \"::1\": 10.125.0.128/28}\n", NULL, NULL),
+        SW_EINVAL);
+    assert_only_error(&report, "server.yaml:1: ip_map: 10.125.0.0/24 and 10.125.0.128/28 overlap");
+    assert_int_equal(
+        load_all("ip_map: {1.2.3.4: 10.125.0.0/24}\nbind_address: 1.2.3.4:443\n", NULL, NULL), 0);
+    assert_int_equal(report.n_warnings, 0);
+    assert_int_equal(
+        load_all("ip_map: {1.2.3.4: 10.125.0.0/24}\nbind_address: 1.2.3.5:443\n", NULL, NULL), 0);
+    assert_a_warning(&report, "ip_map: nobody comes to 1.2.3.4: bind_address is 1.2.3.5:443");
+}
+
 static void test_files_must_be_safe(void **state)
 {
     (void)state;
@@ -796,6 +815,7 @@ int main(void)
         TEST(test_retired_options_warn),
         TEST(test_both_programs_generate),
         TEST(test_ip_map_is_a_map_or_a_path),
+        TEST(test_ip_map_has_to_fit_the_pool),
         TEST(test_files_must_be_safe),
         TEST(test_the_effective_configuration_can_be_printed),
     };
