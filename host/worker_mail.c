@@ -155,7 +155,8 @@ static int take(struct sw_worker *worker, struct sw_mail *mail, unsigned from, s
         break;
     }
     if (worker->held != NULL || worker->blocked) return 0;
-    worker->packet = (struct sw_inside_packet){mail->data, mail->len, mail->vnet, 0};
+    worker->packet =
+        (struct sw_inside_packet){.data = mail->data, .len = mail->len, .vnet = mail->vnet};
     int cost = sw_worker_send_inside(worker, now);
     worker->packet_from = worker->held != NULL ? (int)from : -1;
     return worker->held != NULL ? 0 : cost;

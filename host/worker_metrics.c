@@ -86,6 +86,10 @@ static const struct sw_metric_def engine_metrics[] = {
     ENGINE(drop_fragment, "Fragment frames, which are not supported"),
     ENGINE(drop_bad_frame, "Undecodable frames over UDP"),
     ENGINE(gso_none_checksum_skipped, "Checksum offsets outside the packet"),
+    ENGINE(plugin_dropped, "Packets and datagrams that a plugin dropped"),
+    ENGINE(plugin_replied, "Packets that a plugin answered"),
+    ENGINE(plugin_failed, "Packets and datagrams on which a plugin failed"),
+    ENGINE(inside_source_refused, "Packets of clients from another address than they were told"),
     ENGINE(frames_ignored, "Frames of kinds that are ignored"),
 };
 

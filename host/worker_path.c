@@ -102,6 +102,7 @@ static void read_inside(struct sw_worker *worker)
         }
         packet->data = worker->inside;
         packet->len = (size_t)n;
+        packet->room = SW_TUN_PACKET_MAX;
         packet->next = 0;
         budget -= sw_worker_send_inside(worker, now);
         if (worker->held != NULL || worker->blocked) return;

@@ -69,6 +69,7 @@ static int open_engine(struct sw_server_worker *worker, unsigned mtu)
     const struct sw_server *server = worker->server;
     const struct sw_server_config *config = server->config;
     unsigned half_open = HALF_OPEN_LIMIT / server->crew.count;
+    const struct sw_plugin *const inside_plugins[] = {sw_source_guard()};
     const struct sw_engine_config engine = {
         .role = SW_SERVER,
         .datagram = server->datagram,
@@ -82,6 +83,7 @@ static int open_engine(struct sw_server_worker *worker, unsigned mtu)
         .workers = server->crew.count,
         .idle_after = config->connection_idle_limit,
         .cookie_key = server->cookie_key,
+        .inside_plugins = {inside_plugins, sizeof inside_plugins / sizeof inside_plugins[0]},
         .expresslane = config->enable_expresslane,
         .expresslane_rotation = config->expresslane_keys_rotation_interval,
     };

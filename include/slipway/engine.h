@@ -4,6 +4,7 @@
 
 #include <slipway/batch.h>
 #include <slipway/error.h>
+#include <slipway/plugin.h>
 #include <slipway/tls.h>
 #include <slipway/types.h>
 #include <slipway/vnet.h>
@@ -188,6 +189,8 @@ struct sw_engine_counters {
     uint64_t drop_bad_frame;             /**< undecodable frames on UDP */
     uint64_t drop_segmenter[16];         /**< by enum sw_segment_refusal */
     uint64_t gso_none_checksum_skipped;
+    uint64_t plugin_dropped, plugin_replied, plugin_failed; /**< by verdict of a plugin */
+    uint64_t inside_source_refused;                         /**< by sw_source_guard() */
     uint64_t frames_ignored;
 };
 
@@ -202,6 +205,8 @@ struct sw_engine_config {
 
     uint16_t inside_mtu;  /**< of the TUN; a server tells it to clients */
     uint16_t outside_mtu; /**< 576..1500; a server uses 1500 */
+
+    struct sw_plugin_list inside_plugins, outside_plugins; /**< empty: none */
 
     bool expresslane;             /**< offer or accept the AES-256-GCM data path over UDP */
     sw_time expresslane_rotation; /**< keys change at least so often while there is traffic; 0: 15
@@ -294,6 +299,7 @@ uint32_t sw_conn_inside_ip(const struct sw_conn *conn);
 struct sw_inside_packet {
     uint8_t *data;
     size_t len;
+    size_t room;         /**< bytes at data, for plugins that add some; 0: len */
     struct sw_vnet vnet; /**< all zero without a virtio header */
     unsigned next;       /**< first segment still to be sent; start with 0. Private after that */
 };

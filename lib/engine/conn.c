@@ -34,7 +34,12 @@ struct sw_conn *sw_conn_new(struct sw_engine *engine, enum sw_transport transpor
     sw_list_init(&conn->link);
     sw_keepalive_init(&conn->keepalive, engine->config.keepalive_interval,
                       engine->config.keepalive_timeout, !engine->config.keepalive_on_demand);
+    if (sw_plugins_attach(conn) < 0) {
+        free(conn);
+        return NULL;
+    }
     if (sw_deadlines_add(&engine->deadlines, &conn->deadline) < 0) {
+        sw_plugins_detach(conn);
         free(conn);
         return NULL;
     }
@@ -51,6 +56,7 @@ void sw_conn_free(struct sw_conn *conn)
     sw_stream_queue_release(&conn->out);
     free(conn->in);
     sw_expresslane_release(conn);
+    sw_plugins_detach(conn);
     sw_tls_wipe(conn->auth_digest, sizeof conn->auth_digest);
     free(conn);
 }

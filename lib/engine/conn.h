@@ -73,6 +73,7 @@ struct sw_conn {
     sw_time tracer_fired_for; /**< last_received the tracer has already asked about */
 
     struct sw_expresslane lane;
+    void **plugin_instances; /**< inside, then outside; NULL: no plugins */
 
     /* Stream */
     struct sw_stream_queue out;
@@ -119,6 +120,13 @@ int sw_conn_handshake(struct sw_conn *conn, struct sw_span input, bool authentic
 /** Frames decoded; a fatal error has already closed the connection (state Disconnected). */
 int sw_conn_datagram(struct sw_conn *conn, const struct sw_header *header, struct sw_span payload);
 
+/** A whole packet for the TUN, not from the peer but as if it were. */
+void sw_conn_inside_reply(struct sw_conn *conn, uint8_t *data, size_t len);
+
+/* send.c */
+/** A whole packet for the peer, not from the TUN and not to be translated. */
+void sw_conn_peer_reply(struct sw_conn *conn, uint8_t *data, size_t len);
+
 /* output.c */
 void sw_conn_emit(void *user, const uint8_t *data, size_t len);
 /** 0, or the TLS library's error, counted. */
@@ -129,6 +137,8 @@ int sw_conn_send_ping(struct sw_conn *conn);
 struct sw_session_id sw_conn_outgoing_session(const struct sw_conn *conn);
 /** Room for one datagram of n bytes of record in the batch, flushing if it must. 0 or SW_EAGAIN. */
 int sw_output_room(struct sw_engine *engine, size_t n);
+/** What was reserved in the batch, filled with len bytes, leaves on the connection's path. */
+void sw_output_commit(struct sw_conn *conn, uint8_t *out, size_t len);
 /** One datagram past every connection (HelloRetryRequest, REJECT). */
 void sw_output_datagram(struct sw_engine *engine, const struct sw_path *path,
                         const struct sw_header *header, struct sw_span payload);

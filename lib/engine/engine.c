@@ -64,6 +64,7 @@ static bool equip(struct sw_engine *engine)
         engine->guests = sw_guests_new();
         if (engine->guests == NULL) return false;
     }
+    if (sw_plugins_init(engine) < 0) return false;
     if (config->expresslane) engine->aead = sw_aead_new(NULL);
     return !config->expresslane || engine->aead != NULL;
 }
@@ -107,6 +108,7 @@ void sw_engine_free(struct sw_engine *engine)
     sw_guests_free(engine->guests);
     sw_conn_table_release(engine);
     sw_aead_free(engine->aead);
+    sw_plugins_release(engine);
     sw_deadlines_release(&engine->deadlines);
     sw_tls_wipe(engine->plain, sizeof engine->plain);
     sw_tls_wipe(engine->inbox, sizeof engine->inbox);

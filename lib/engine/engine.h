@@ -6,6 +6,7 @@
 
 #include "lib/engine/conn.h"
 #include "lib/engine/guests.h"
+#include "lib/engine/plugin.h"
 #include "lib/engine/reject_limit.h"
 #include "lib/tls/hello_retry.h"
 
@@ -32,6 +33,7 @@ struct sw_engine {
     bool foreign;             /**< the datagram was handed on to us: never hand it on */
 
     struct sw_aead *aead; /**< NULL without Expresslane */
+    struct sw_plugins plugins;
 
     struct sw_conn *client; /**< client: the one connection */
 

@@ -394,24 +394,33 @@ static bool decode_header(struct sw_engine *engine, struct sw_cursor *c, struct 
     return false;
 }
 
+static void datagram(struct sw_engine *engine, const struct sw_path *path, struct sw_span whole)
+{
+    struct sw_cursor c = sw_cursor(whole.data, whole.len);
+    struct datagram d = {.path = path, .whole = whole};
+
+    if (!decode_header(engine, &c, &d.header)) return;
+    d.payload = (struct sw_span){c.p, sw_cursor_left(&c)};
+    if (sw_session_equal(d.header.session, SW_SESSION_REJECTED))
+        rejected(engine, path);
+    else if (engine->config.role == SW_SERVER)
+        server_datagram(engine, &d);
+    else
+        client_datagram(engine, &d);
+}
+
 void sw_engine_datagram(struct sw_engine *engine, const struct sw_path *path, uint8_t *data,
                         size_t len, sw_time now)
 {
-    struct sw_cursor c = sw_cursor(data, len);
-    struct datagram d = {.path = path, .whole = {data, len}};
+    struct sw_span whole = {data, len};
 
     sw_engine_enter(engine, now);
     engine->counters.udp_received++;
     engine->counters.udp_received_bytes += len;
-    if (decode_header(engine, &c, &d.header)) {
-        d.payload = (struct sw_span){c.p, sw_cursor_left(&c)};
-        if (sw_session_equal(d.header.session, SW_SESSION_REJECTED))
-            rejected(engine, path);
-        else if (engine->config.role == SW_SERVER)
-            server_datagram(engine, &d);
-        else
-            client_datagram(engine, &d);
-    }
+    /* What another worker has handed on went through its plugins. */
+    if (engine->plugins.outside.count == 0 || engine->foreign ||
+        sw_plugins_outside_in(engine, engine->client, &whole.data, &whole.len))
+        datagram(engine, path, whole);
     sw_engine_leave(engine);
 }
 

@@ -16,29 +16,50 @@
 
 int sw_output_room(struct sw_engine *engine, size_t n)
 {
+    size_t len = SW_HEADER_LEN + n + engine->plugins.outside_grows;
     uint8_t *ignored;
 
-    if (sw_batch_reserve(engine->config.batch, SW_HEADER_LEN + n, &ignored) == 0) return 0;
+    if (sw_batch_reserve(engine->config.batch, len, &ignored) == 0) return 0;
     if (engine->config.callbacks->flush(engine->config.user) < 0) return SW_EAGAIN;
-    return sw_batch_reserve(engine->config.batch, SW_HEADER_LEN + n, &ignored) == 0 ? 0 : SW_EAGAIN;
+    return sw_batch_reserve(engine->config.batch, len, &ignored) == 0 ? 0 : SW_EAGAIN;
 }
 
-void sw_output_datagram(struct sw_engine *engine, const struct sw_path *path,
-                        const struct sw_header *header, struct sw_span payload)
+/* What a plugin drops counts as sent for whoever made it. conn may be NULL. */
+static void commit(struct sw_engine *engine, struct sw_conn *conn, const struct sw_path *path,
+                   uint8_t *out, size_t len)
+{
+    if (engine->plugins.outside.count > 0 && !sw_plugins_datagram_out(engine, conn, out, &len))
+        return;
+    sw_batch_commit(engine->config.batch, path, len, 0);
+    engine->counters.udp_sent++;
+    engine->counters.udp_sent_bytes += len;
+}
+
+void sw_output_commit(struct sw_conn *conn, uint8_t *out, size_t len)
+{
+    commit(conn->engine, conn, &conn->path, out, len);
+}
+
+static void put_datagram(struct sw_engine *engine, struct sw_conn *conn, const struct sw_path *path,
+                         const struct sw_header *header, struct sw_span payload)
 {
     size_t len = SW_HEADER_LEN + payload.len;
     uint8_t *out;
 
     if (sw_output_room(engine, payload.len) < 0 ||
-        sw_batch_reserve(engine->config.batch, len, &out) < 0) {
+        sw_batch_reserve(engine->config.batch, len + engine->plugins.outside_grows, &out) < 0) {
         engine->counters.udp_no_room++;
         return;
     }
     sw_header_encode(out, header);
     if (payload.len > 0) memcpy(out + SW_HEADER_LEN, payload.data, payload.len);
-    sw_batch_commit(engine->config.batch, path, len, 0);
-    engine->counters.udp_sent++;
-    engine->counters.udp_sent_bytes += len;
+    commit(engine, conn, path, out, len);
+}
+
+void sw_output_datagram(struct sw_engine *engine, const struct sw_path *path,
+                        const struct sw_header *header, struct sw_span payload)
+{
+    put_datagram(engine, NULL, path, header, payload);
 }
 
 struct sw_session_id sw_conn_outgoing_session(const struct sw_conn *conn)
@@ -58,7 +79,7 @@ static void emit_datagram(struct sw_conn *conn, struct sw_span payload)
         engine->config.role == SW_CLIENT && conn->state != SW_STATE_ONLINE && !conn->was_online;
 
     for (int i = 0; i < (triple ? COPIES_BEFORE_ONLINE : 1); i++)
-        sw_output_datagram(engine, &conn->path, &header, payload);
+        put_datagram(engine, conn, &conn->path, &header, payload);
 }
 
 static void emit_stream(struct sw_conn *conn, struct sw_span bytes)
@@ -67,6 +88,9 @@ static void emit_stream(struct sw_conn *conn, struct sw_span bytes)
     bool was_empty = waiting == 0;
 
     if (conn->out_lost < 0) return;
+    if (conn->engine->plugins.outside.count > 0 &&
+        !sw_plugins_stream_out(conn, &bytes.data, &bytes.len))
+        return;
     if (waiting + bytes.len > SW_STREAM_QUEUE_MOST)
         conn->out_lost = SW_EFULL;
     else

@@ -95,14 +95,41 @@ static int translate_inbound(const struct sw_conn *conn, uint8_t *packet, size_t
     return sw_translate_destination(packet, len, &t, false);
 }
 
-/* An inside packet of the peer; data is ours to change. */
-static void deliver(struct sw_conn *conn, uint8_t *data, size_t len)
+void sw_conn_inside_reply(struct sw_conn *conn, uint8_t *data, size_t len)
 {
     struct sw_engine *engine = conn->engine;
     struct sw_packet packet;
 
     if (sw_packet_parse(data, len, &packet) < 0 ||
         translate_inbound(conn, data, packet.total_len) < 0) {
+        engine->counters.plugin_failed++;
+        return;
+    }
+    engine->config.callbacks->inside(engine->config.user, conn, data, packet.total_len);
+}
+
+/* Whether the plugins let the packet pass, which may have moved. */
+static bool plugins_pass(struct sw_conn *conn, uint8_t **data, size_t *len)
+{
+    enum sw_plugins_result result = sw_plugins_inside_out(conn, data, len);
+
+    if (result == SW_PLUGINS_REPLY) sw_conn_peer_reply(conn, *data, *len);
+    return result == SW_PLUGINS_PASS;
+}
+
+/* An inside packet of the peer; data is ours to change. */
+static void deliver(struct sw_conn *conn, uint8_t *data, size_t len)
+{
+    struct sw_engine *engine = conn->engine;
+    struct sw_packet packet;
+    int r = sw_packet_parse(data, len, &packet);
+
+    if (r == 0 && engine->plugins.inside.count > 0) {
+        len = packet.total_len;
+        if (!plugins_pass(conn, &data, &len)) return;
+        r = sw_packet_parse(data, len, &packet);
+    }
+    if (r < 0 || translate_inbound(conn, data, packet.total_len) < 0) {
         engine->counters.drop_invalid_inside_packet++;
         return;
     }
@@ -438,6 +465,27 @@ static int stream_bytes(struct sw_conn *conn, struct sw_span bytes)
     return r < 0 || !sw_conn_established(conn) ? r : read_stream(conn);
 }
 
+/* What one read gave; through the plugins, in pieces they can be given. */
+static int stream_read(struct sw_conn *conn, struct sw_span bytes)
+{
+    struct sw_engine *engine = conn->engine;
+
+    while (bytes.len > 0 && conn->state != SW_STATE_DISCONNECTED) {
+        struct sw_span piece = bytes;
+        bool passes = true;
+        if (engine->plugins.outside.count > 0) {
+            if (piece.len > SW_PLUGIN_PIECE) piece.len = SW_PLUGIN_PIECE;
+            bytes = (struct sw_span){bytes.data + piece.len, bytes.len - piece.len};
+            passes = sw_plugins_outside_in(engine, conn, &piece.data, &piece.len);
+        } else {
+            bytes.len = 0;
+        }
+        int r = passes && piece.len > 0 ? stream_bytes(conn, piece) : 0;
+        if (r < 0) return r;
+    }
+    return 0;
+}
+
 void sw_conn_stream_recv(struct sw_conn *conn, const uint8_t *data, size_t len, sw_time now)
 {
     struct sw_engine *engine = conn->engine;
@@ -447,9 +495,7 @@ void sw_conn_stream_recv(struct sw_conn *conn, const uint8_t *data, size_t len, 
         if (!conn->first_packet_seen && engine->config.role == SW_CLIENT)
             sw_conn_event(conn, SW_EVENT_FIRST_PACKET);
         conn->first_packet_seen = true;
-        int r = conn->state != SW_STATE_DISCONNECTED
-                    ? stream_bytes(conn, (struct sw_span){data, len})
-                    : 0;
+        int r = stream_read(conn, (struct sw_span){data, len});
         if (r < 0) sw_conn_fail(conn, r);
         sw_conn_rearm(conn);
     }

@@ -44,14 +44,15 @@ struct pieces {
 static size_t packet_limit(const struct sw_conn *conn)
 {
     return (size_t)conn->engine->config.outside_mtu - OUTER_HEADERS - SW_DTLS_OVERHEAD -
-           SW_FRAME_DATA_OVERHEAD;
+           SW_FRAME_DATA_OVERHEAD - conn->engine->plugins.outside_grows;
 }
 
 /* Largest inside packet of the fast lane, where each is 15 bytes longer outside than in a record.
  */
 static size_t lane_limit(const struct sw_conn *conn)
 {
-    return (size_t)conn->engine->config.outside_mtu - OUTER_HEADERS - SW_LANE_HEADER_LEN;
+    return (size_t)conn->engine->config.outside_mtu - OUTER_HEADERS - SW_LANE_HEADER_LEN -
+           conn->engine->plugins.outside_grows;
 }
 
 static int cut(struct sw_engine *engine, const struct sw_inside_packet *packet,
@@ -126,6 +127,28 @@ static int translate_outbound(const struct sw_conn *conn, struct sw_inside_packe
     return sw_translate_source(packet->data, packet->len, &t, super);
 }
 
+/* 0, or the reason why the packet goes no further, counted. */
+static int plugins_pass(struct sw_conn *conn, struct sw_inside_packet *packet)
+{
+    struct sw_packet ip;
+
+    switch (sw_plugins_inside_in(conn, packet)) {
+    case SW_PLUGINS_PASS:
+        break;
+    case SW_PLUGINS_REPLY:
+        sw_conn_inside_reply(conn, packet->data, packet->len);
+        return SW_EPACKET;
+    case SW_PLUGINS_GONE:
+        return SW_EPACKET;
+    }
+    if (sw_packet_parse(packet->data, packet->len, &ip) < 0) {
+        conn->engine->counters.drop_invalid_packet++;
+        return SW_EPACKET;
+    }
+    packet->len = ip.total_len;
+    return 0;
+}
+
 /* Everything that is done once per packet. 0 or the reason it is dropped, counted. */
 static int prepare(struct sw_conn *conn, struct sw_inside_packet *packet, struct pieces *pieces)
 {
@@ -150,8 +173,14 @@ static int prepare(struct sw_conn *conn, struct sw_inside_packet *packet, struct
             engine->counters.checksums_completed++;
     }
     translate_outbound(conn, packet, pieces->super);
-    if (pieces->super)
-        cut(engine, packet, pieces); /* again: the segments' sums cover the addresses */
+    if (engine->plugins.inside.count > 0 && (r = plugins_pass(conn, packet)) < 0) return r;
+    /* Again: the segments' sums cover the addresses, and a plugin may have changed everything. */
+    if (pieces->super || engine->plugins.inside.count > 0) r = cut(engine, packet, pieces);
+    if (r < 0) return r;
+    if (pieces->piece_max > packet_limit(conn)) {
+        engine->counters.drop_oversize++;
+        return SW_EOVERSIZE;
+    }
     if (pieces->super) {
         engine->counters.superpackets++;
         engine->counters.superpacket_segments += pieces->count;
@@ -185,12 +214,12 @@ static bool send_sealed(struct sw_conn *conn, const struct pieces *pieces, unsig
     struct sw_engine *engine = conn->engine;
     uint8_t *out;
 
-    if (sw_batch_reserve(engine->config.batch, sw_lane_datagram_len(len), &out) < 0) return false;
+    if (sw_batch_reserve(engine->config.batch,
+                         sw_lane_datagram_len(len) + engine->plugins.outside_grows, &out) < 0)
+        return false;
     build_piece(pieces, i, out + SW_LANE_TEXT);
     sw_expresslane_seal(conn, out, len);
-    sw_batch_commit(engine->config.batch, &conn->path, sw_lane_datagram_len(len), 0);
-    engine->counters.udp_sent++;
-    engine->counters.udp_sent_bytes += sw_lane_datagram_len(len);
+    sw_output_commit(conn, out, sw_lane_datagram_len(len));
     engine->counters.expresslane_sent++;
     return true;
 }
@@ -305,6 +334,25 @@ static int send_packet(struct sw_conn *conn, struct sw_inside_packet *packet)
     }
     if (r == 0 && conn->state == SW_STATE_ONLINE) trace(conn);
     return r;
+}
+
+void sw_conn_peer_reply(struct sw_conn *conn, uint8_t *data, size_t len)
+{
+    struct sw_engine *engine = conn->engine;
+    struct sw_inside_packet packet = {.data = data, .len = len, .next = FIRST_SEGMENT};
+    struct pieces pieces;
+    struct sw_packet ip;
+
+    if (sw_packet_parse(data, len, &ip) < 0 || ip.total_len > packet_limit(conn)) {
+        engine->counters.plugin_failed++;
+        return;
+    }
+    packet.len = ip.total_len;
+    cut(engine, &packet, &pieces);
+    if (conn->transport == SW_DATAGRAM)
+        send_datagrams(conn, &packet, &pieces);
+    else if (stream_room(conn, &pieces) == 0)
+        send_stream(conn, &packet, &pieces);
 }
 
 int sw_conn_send(struct sw_conn *conn, struct sw_inside_packet *packet, sw_time now)
