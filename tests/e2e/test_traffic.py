@@ -27,8 +27,8 @@ def spelled(name):
 @pytest.mark.parametrize("offload", (False, True), ids=("offload-off", "offload-on"))
 @pytest.mark.parametrize("mode", MODES)
 def test_ping_curl_iperf3_both_ways(lab, mode, offload):
-    programs.tunnel(lab, {"mode": mode, "enable_tun_offload": offload},
-                    {"enable_tun_offload": offload})
+    server, _ = programs.tunnel(lab, {"mode": mode, "enable_tun_offload": offload},
+                                {"enable_tun_offload": offload})
     traffic.ping(lab.client)
     traffic.ping(lab.client, size=1322)  # a packet of 1350 bytes, as large as they get
     traffic.ping(lab.client, size=4000)  # in fragments
@@ -37,6 +37,7 @@ def test_ping_curl_iperf3_both_ways(lab, mode, offload):
     traffic.upload(lab.run, lab.client, 8 * MEGABYTE)
     for reverse in (False, True):
         assert traffic.iperf3(lab, lab.client, reverse=reverse).bytes > MEGABYTE
+    assert server.metrics()["inside_source_refused"] == 0
 
 
 @pytest.mark.parametrize("mode", MODES)
