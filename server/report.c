@@ -55,6 +55,7 @@ static void gauge_session(struct sw_server_gauges *out, struct sw_conn *conn, sw
         client->data_at = now;
     }
     out->sessions_current_online++;
+    if (sw_conn_rotating(conn)) out->sessions_pending_id_rotations++;
     for (size_t i = 0; i < sizeof windows / sizeof windows[0]; i++) {
         if (data > 0 && now - client->data_at <= windows[i])
             out->active[i]++;
@@ -71,8 +72,6 @@ static void gauge(struct sw_server_worker *worker)
     sw_time now = sw_worker_now();
     *out = (struct sw_server_gauges){
         .sessions_lifetime_total = counters->conn_created + counters->conn_create_failed,
-        .sessions_pending_id_rotations =
-            counters->udp_session_rotation_begin - counters->udp_session_rotation_finalized,
         .assigned_internal_ips =
             worker->index == 0 ? sw_address_pool_used(worker->server->pool) : 0,
     };

@@ -173,12 +173,14 @@ static const struct sw_option options[] = {
     },
     {
         .name = "key_update_interval",
-        .flags = SW_OPTION_LATER,
         .type = &sw_type_duration,
         .offset = AT(key_update_interval),
         .initial = "15m",
         .group = "TLS",
-        .help = "How often the keys of a session are replaced; 0 for never.",
+        .help =
+            "How long the keys of a DTLS or TLS session are used before they are replaced, while "
+            "the session goes on; 0 for any time. Keys that have sealed 2^24 records are "
+            "replaced in any case. An idle session keeps its keys.",
     },
     {
         .name = "tls_debug",

@@ -37,7 +37,7 @@ struct sw_server_config {
     char *server_cert; /**< path, never NULL */
     char *server_key;  /**< path, never NULL */
     bool enable_pqc;
-    sw_time key_update_interval; /**< later; 0: off */
+    sw_time key_update_interval; /**< 0: off */
     char *user_db;               /**< path or NULL */
     char *token_rsa_pub_key_pem; /**< path or NULL; later */
 

@@ -82,6 +82,7 @@ static int open_engine(struct sw_server_worker *worker, unsigned mtu)
         .worker = worker->index,
         .workers = server->crew.count,
         .idle_after = config->connection_idle_limit,
+        .key_update_interval = config->key_update_interval,
         .cookie_key = server->cookie_key,
         .inside_plugins = {inside_plugins, sizeof inside_plugins / sizeof inside_plugins[0]},
         .expresslane = config->enable_expresslane,

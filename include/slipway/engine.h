@@ -42,6 +42,8 @@ enum sw_event_type {
     SW_EVENT_FLOATED, /**< server: the client's address changed; sw_conn_path() is the new one */
     SW_EVENT_ROTATION_BEGIN, /**< server: announces a new session id */
     SW_EVENT_ROTATION_DONE,
+    SW_EVENT_KEY_UPDATE_BEGIN, /**< server: replaces the keys of the (D)TLS session */
+    SW_EVENT_KEY_UPDATE_DONE,  /**< the client has followed */
     SW_EVENT_WRITABLE, /**< stream: the send queue has bytes; take them with sw_conn_stream_peek()
                         */
     SW_EVENT_EXPRESSLANE, /**< sw_conn_expresslane() changed */
@@ -176,6 +178,8 @@ struct sw_engine_counters {
     uint64_t conn_rejected_no_free_ip, conn_rejected_access_denied;
     uint64_t conn_tls_error, conn_unknown_error;
     uint64_t auth_requests, auth_repeated, auth_limited;
+    uint64_t key_update_start, key_update_complete;
+    uint64_t key_update_abandoned; /**< not followed by the client */
     /* inside */
     uint64_t inside_to_tunnel, inside_to_tunnel_bytes; /**< packets and segments sent to peers */
     uint64_t tunnel_to_inside, tunnel_to_inside_bytes; /**< packets handed to the inside callback */
@@ -218,6 +222,8 @@ struct sw_engine_config {
     sw_time stale_after;                        /**< not Online by then: closed; 0: 60 s */
     sw_time idle_after;                         /**< no authentic bytes: closed; 0: 24 h */
     unsigned half_open_limit;                   /**< connections not yet Online; 0: 4096 */
+    sw_time key_update_interval; /**< (D)TLS keys change this long after the last time; 0: never */
+    uint64_t key_update_records; /**< and after so many records in a direction; 0: 2^24 */
     unsigned worker, workers; /**< the last byte of every session id drawn is worker modulo workers;
                                  0 and 0 or 1: alone */
     const uint8_t *cookie_key; /**< SW_COOKIE_KEY_LEN bytes, copied, the same for all workers that
@@ -336,6 +342,8 @@ enum sw_state sw_conn_state(const struct sw_conn *conn);
 enum sw_transport sw_conn_transport(const struct sw_conn *conn);
 const struct sw_path *sw_conn_path(const struct sw_conn *conn);
 struct sw_session_id sw_conn_session(const struct sw_conn *conn);
+/** Server: a new session id has been announced and the client has not used it yet. */
+bool sw_conn_rotating(const struct sw_conn *conn);
 struct sw_version sw_conn_version(const struct sw_conn *conn);
 
 /** Names of the negotiated suite and group; "unknown" before LinkUp. */

@@ -77,6 +77,7 @@ void sw_conn_enter_state(struct sw_conn *conn, enum sw_state state)
         engine->half_open--;
         engine->counters.conn_online++;
         conn->stats.online_since = engine->env.now;
+        conn->key_update.since = engine->env.now;
         sw_conn_set_timer(conn, SW_TIMER_CONNECT, SW_NEVER);
         sw_conn_set_timer(conn, SW_TIMER_AUTH, SW_NEVER);
         if (engine->config.role == SW_SERVER)

@@ -11,6 +11,7 @@
 #include "lib/engine/deadline.h"
 #include "lib/engine/expresslane.h"
 #include "lib/engine/keepalive.h"
+#include "lib/engine/key_update.h"
 #include "lib/engine/stream_queue.h"
 #include "lib/tls/tls.h"
 #include "lib/wire/frame.h"
@@ -73,7 +74,9 @@ struct sw_conn {
     sw_time tracer_fired_for; /**< last_received the tracer has already asked about */
 
     struct sw_expresslane lane;
-    void **plugin_instances; /**< inside, then outside; NULL: no plugins */
+    void **plugin_instances;         /**< inside, then outside; NULL: no plugins */
+    struct sw_key_update key_update; /**< server */
+    uint8_t peer_epoch;              /**< low bits, of the last record that was authentic */
 
     /* Stream */
     struct sw_stream_queue out;
@@ -115,6 +118,12 @@ void sw_conn_timer(struct sw_conn *conn);
 /* handshake.c */
 /** One step with input; 0 or a fatal error, already reported. */
 int sw_conn_handshake(struct sw_conn *conn, struct sw_span input, bool authentic);
+
+/* rotation.c */
+/** Announces a new session id, unless one is being announced. */
+void sw_conn_begin_rotation(struct sw_conn *conn);
+/** An authentic datagram carried id. */
+void sw_conn_note_session(struct sw_conn *conn, struct sw_session_id id);
 
 /* receive.c */
 /** Frames decoded; a fatal error has already closed the connection (state Disconnected). */

@@ -15,6 +15,9 @@
 #define OUTSIDE_MTU_MAX 1500
 #define OUTER_HEADERS   44
 
+/* Below what one AES-GCM key may seal, 2^24.5 full records (RFC 8446 §5.5). */
+#define RECORDS_PER_KEY ((uint64_t)1 << 24)
+
 static void set_default(sw_time *value, sw_time otherwise)
 {
     if (*value == 0) *value = otherwise;
@@ -29,6 +32,7 @@ static void set_defaults(struct sw_engine_config *config)
     }
     if (config->half_open_limit == 0) config->half_open_limit = 4096;
     if (config->workers == 0) config->workers = 1;
+    if (config->key_update_records == 0) config->key_update_records = RECORDS_PER_KEY;
     set_default(&config->stale_after, 60 * SW_SECOND);
     set_default(&config->idle_after, 24 * 60 * SW_MINUTE);
     set_default(&config->connect_timeout, 30 * SW_SECOND);

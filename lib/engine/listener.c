@@ -259,32 +259,18 @@ static struct sw_conn *route(struct sw_engine *engine, struct sw_conn *conn,
     return conn->successor != NULL && handshake ? conn->successor : conn;
 }
 
-static void begin_rotation(struct sw_engine *engine, struct sw_conn *conn)
+/* What is looked at when DTLS has said something; Expresslane has keys of its own. */
+static void after_records(struct sw_conn *conn, const struct datagram *d, bool authentic)
 {
-    if (!sw_session_equal(conn->rotation, SW_SESSION_EMPTY)) return;
-    if (sw_conn_table_begin_rotation(engine, conn) < 0) return;
-    engine->counters.udp_session_rotation_begin++;
-    sw_conn_event(conn, SW_EVENT_ROTATION_BEGIN);
-    if (conn->state == SW_STATE_ONLINE) sw_conn_send_ping(conn);
+    if (!d->header.expresslane && alive(conn)) sw_key_update_run(conn, authentic);
 }
 
-/* session.md §10: which id the client uses by now. */
-static void note_session(struct sw_engine *engine, struct sw_conn *conn, struct sw_session_id id)
+static void deliver(struct sw_conn *conn, const struct datagram *d)
 {
-    if (sw_session_equal(id, SW_SESSION_EMPTY) || sw_session_equal(id, conn->session)) return;
-    if (!sw_session_equal(id, conn->rotation)) {
-        engine->counters.session_id_mismatch++;
-        return;
-    }
-    sw_conn_table_finish_rotation(engine, conn);
-    engine->counters.udp_session_rotation_finalized++;
-    sw_conn_event(conn, SW_EVENT_ROTATION_DONE);
-}
+    int count = sw_conn_datagram(conn, &d->header, d->payload);
 
-static void deliver(struct sw_engine *engine, struct sw_conn *conn, const struct datagram *d)
-{
-    if (sw_conn_datagram(conn, &d->header, d->payload) > 0 && alive(conn))
-        note_session(engine, conn, d->header.session);
+    if (count > 0 && alive(conn)) sw_conn_note_session(conn, d->header.session);
+    after_records(conn, d, count > 0);
 }
 
 /* session.md §9.4: known by its id, from another address. The address moves when a frame has proved
@@ -294,16 +280,18 @@ static void deliver_roaming(struct sw_engine *engine, struct sw_conn *conn,
 {
     if (sw_conn_datagram(conn, &d->header, d->payload) == 0) {
         engine->counters.udp_session_rotation_attempted_via_replay++;
+        after_records(conn, d, false);
         return;
     }
     if (!alive(conn)) return;
     engine->counters.udp_conn_recovered_via_session++;
     sw_conn_table_move(engine, conn, d->path);
     sw_conn_hand_over_address(conn);
-    if (alive(conn)) note_session(engine, conn, d->header.session);
+    if (alive(conn)) sw_conn_note_session(conn, d->header.session);
     if (alive(conn)) sw_conn_event(conn, SW_EVENT_FLOATED);
     if (alive(conn) && conn->lane.state == SW_EXPRESSLANE_ACTIVE) sw_expresslane_publish(conn);
-    if (alive(conn)) begin_rotation(engine, conn);
+    if (alive(conn)) sw_conn_begin_rotation(conn);
+    after_records(conn, d, true);
     sw_conn_rearm(conn);
 }
 
@@ -331,7 +319,7 @@ static void server_datagram(struct sw_engine *engine, const struct datagram *d)
     }
     if ((conn = sw_conn_by_address(engine, &d->path->remote)) != NULL) {
         conn = route(engine, conn, d);
-        if (conn != NULL) deliver(engine, conn, d);
+        if (conn != NULL) deliver(conn, d);
         return;
     }
     if (sw_session_equal(id, SW_SESSION_EMPTY)) {

@@ -290,12 +290,19 @@ static int read_record(struct sw_conn *conn, const struct sw_header *header)
 static int protected_record(struct sw_conn *conn, const struct sw_header *header,
                             struct sw_span record)
 {
+    uint8_t epoch = sw_record_epoch_bits(record);
+    int r;
+
+    if (sw_key_update_withholds(conn, record)) return 0;
     if (sw_conn_established(conn)) {
         sw_tls_feed(conn->tls, record);
-        return read_record(conn, header);
+        r = read_record(conn, header);
+    } else {
+        r = sw_conn_handshake(conn, record, true);
+        if (r == 0 && sw_conn_established(conn)) r = read_record(conn, header);
     }
-    int r = sw_conn_handshake(conn, record, true);
-    return r < 0 || !sw_conn_established(conn) ? r : read_record(conn, header);
+    if (r > 0) conn->peer_epoch = epoch;
+    return r;
 }
 
 /* A plaintext hello or ACK: of interest only while the handshake runs. */
@@ -497,6 +504,7 @@ void sw_conn_stream_recv(struct sw_conn *conn, const uint8_t *data, size_t len, 
         conn->first_packet_seen = true;
         int r = stream_read(conn, (struct sw_span){data, len});
         if (r < 0) sw_conn_fail(conn, r);
+        sw_key_update_run(conn, true);
         sw_conn_rearm(conn);
     }
     sw_engine_leave(engine);

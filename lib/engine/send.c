@@ -332,6 +332,7 @@ static int send_packet(struct sw_conn *conn, struct sw_inside_packet *packet)
     } else {
         r = send_datagrams(conn, packet, &pieces);
     }
+    sw_key_update_after_send(conn);
     if (r == 0 && conn->state == SW_STATE_ONLINE) trace(conn);
     return r;
 }

@@ -42,6 +42,7 @@ static int write_callback(WOLFSSL *wolf, char *data, int len, void *user)
     struct sw_tls *tls = user;
 
     (void)wolf;
+    tls->sealed++;
     tls->send(tls->user, (const uint8_t *)data, (size_t)len);
     return len;
 }
@@ -157,7 +158,9 @@ int sw_tls_read(struct sw_tls *tls, uint8_t *out, size_t size)
     set_reading(tls, true);
     int n = wolfSSL_read(tls->wolf, out, (int)size);
     set_reading(tls, false);
-    return n > 0 ? n : failure(tls, n);
+    if (n <= 0) return failure(tls, n);
+    tls->opened++;
+    return n;
 }
 
 int sw_tls_write(struct sw_tls *tls, const uint8_t *data, size_t len)
@@ -177,7 +180,7 @@ void sw_tls_close(struct sw_tls *tls)
 
 bool sw_tls_timer_wanted(struct sw_tls *tls)
 {
-    return wolfSSL_dtls13_has_pending_msg(tls->wolf) || wolfSSL_dtls13_use_quick_timeout(tls->wolf);
+    return sw_tls_unacknowledged(tls) || wolfSSL_dtls13_use_quick_timeout(tls->wolf);
 }
 
 sw_time sw_tls_timer_interval(struct sw_tls *tls)
@@ -197,6 +200,33 @@ int sw_tls_timer(struct sw_tls *tls)
 void sw_tls_timer_reset(struct sw_tls *tls)
 {
     wolfSSL_dtls_set_timeout_init(tls->wolf, 1);
+}
+
+bool sw_tls_unacknowledged(struct sw_tls *tls)
+{
+    return wolfSSL_dtls13_has_pending_msg(tls->wolf);
+}
+
+int sw_tls_update_keys(struct sw_tls *tls)
+{
+    sw_tls_enter(tls->env);
+    return wolfSSL_update_keys(tls->wolf) == WOLFSSL_SUCCESS ? 0 : SW_ETLS;
+}
+
+bool sw_tls_update_followed(struct sw_tls *tls)
+{
+    int awaited = 0;
+    return wolfSSL_key_update_response(tls->wolf, &awaited) == 0 && awaited == 0;
+}
+
+uint64_t sw_tls_records(const struct sw_tls *tls)
+{
+    return tls->sealed > tls->opened ? tls->sealed : tls->opened;
+}
+
+void sw_tls_records_reset(struct sw_tls *tls)
+{
+    tls->sealed = tls->opened = 0;
 }
 
 const char *sw_tls_cipher(struct sw_tls *tls)

@@ -11,9 +11,10 @@ struct sw_tls {
     struct sw_span input; /**< not yet read by the library */
     sw_tls_send *send;
     void *user;
-    int error;    /**< wolfSSL's code of the last failure */
-    uint16_t mtu; /**< datagram: once the handshake is done */
-    bool shrunk;  /**< datagram: handshake fragments are being kept small */
+    int error;               /**< wolfSSL's code of the last failure */
+    uint16_t mtu;            /**< datagram: once the handshake is done */
+    uint64_t sealed, opened; /**< records, since sw_tls_records_reset() */
+    bool shrunk;             /**< datagram: handshake fragments are being kept small */
 };
 
 #endif

@@ -89,6 +89,22 @@ int sw_tls_timer(struct sw_tls *tls);
  * runs out. */
 void sw_tls_timer_reset(struct sw_tls *tls);
 
+/** DTLS: something sent has not been acknowledged. */
+bool sw_tls_unacknowledged(struct sw_tls *tls);
+
+/**
+ * Sends a KeyUpdate that asks the peer for one, too. Over DTLS not while sw_tls_unacknowledged(). 0
+ * or SW_ETLS.
+ */
+int sw_tls_update_keys(struct sw_tls *tls);
+
+/** The peer's KeyUpdate, which the last sw_tls_update_keys() asked for, has come. */
+bool sw_tls_update_followed(struct sw_tls *tls);
+
+/** Records sealed or opened since the start or the last reset, whichever are more. */
+uint64_t sw_tls_records(const struct sw_tls *tls);
+void sw_tls_records_reset(struct sw_tls *tls);
+
 const char *sw_tls_cipher(struct sw_tls *tls);
 const char *sw_tls_group(struct sw_tls *tls);
 

@@ -43,6 +43,12 @@ struct sw_record {
  */
 int sw_record_next(struct sw_cursor *datagram, struct sw_record *out);
 
+/** Low two bits of a protected record's epoch (RFC 9147 §4). */
+static inline uint8_t sw_record_epoch_bits(struct sw_span record)
+{
+    return record.data[0] & 3;
+}
+
 /** What an epoch-0 ClientHello says. */
 struct sw_hello {
     uint8_t random[32];
