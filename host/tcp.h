@@ -14,6 +14,7 @@
 
 struct sw_tcp_counters {
     uint64_t accepted, accept_failed;
+    uint64_t proxy_header_failed; /**< PROXY protocol headers missing or malformed */
     uint64_t recv_calls, recv_bytes;
     uint64_t send_calls, send_bytes, send_blocked;
 };

@@ -250,6 +250,8 @@ static const struct sw_metric_def merge_metrics[] = {
 static const struct sw_metric_def tcp_metrics[] = {
     TCP(accepted, "tcp_accepted", "TCP connections accepted"),
     TCP(accept_failed, "conn_accept_failed", "TCP connections that could not be accepted"),
+    TCP(proxy_header_failed, "connection_accept_proxy_header_failed",
+        "TCP connections closed for a bad or missing PROXY protocol header"),
     TCP(recv_calls, "tcp_recv_calls", "Receive calls on TCP sockets"),
     TCP(recv_bytes, "tcp_recv_bytes", "Bytes received over TCP"),
     TCP(send_calls, "tcp_send_calls", "Send calls on TCP sockets"),

@@ -36,6 +36,7 @@ struct sw_server_worker {
     struct sw_conn **conns;       /**< by distance of the inside address from the pool's network */
     unsigned checks;              /**< passwords being checked now */
     struct sw_listener *listener; /**< TCP */
+    struct sw_proxy_gate *gate;   /**< NULL: no PROXY protocol headers are expected */
     struct sw_metrics *metrics;
     struct sw_server_gauges gauges;
 };

@@ -97,13 +97,13 @@ static const struct sw_option options[] = {
     },
     {
         .name = "proxy_protocol",
-        .flags = SW_OPTION_LATER,
         .type = &sw_type_bool,
         .offset = AT(proxy_protocol),
         .initial = "false",
         .group = "Transport",
-        .help = "Expect a PROXY protocol header in front of every TCP connection. Needs mode tcp "
-                "or both.",
+        .help = "Expect a PROXY protocol header, version 1 or 2, in front of every TCP connection, "
+                "and take the client's address from it. A connection without one is closed; let "
+                "only the load balancer reach the port. Needs mode tcp or both.",
     },
     {
         .name = "workers",

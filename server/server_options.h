@@ -27,8 +27,8 @@ struct sw_server_config {
     enum sw_server_mode mode;
     struct sockaddr_storage bind_address; /**< family AF_INET or AF_INET6, port not 0 */
     uint64_t udp_buffer_size;             /**< bytes, SO_SNDBUF and SO_RCVBUF */
-    bool proxy_protocol;                  /**< later */
-    uint32_t workers;                     /**< 0: one per CPU */
+    bool proxy_protocol;
+    uint32_t workers; /**< 0: one per CPU */
     enum sw_tristate offload_steering;
     bool enable_batch_receive;
     bool enable_batch_send;

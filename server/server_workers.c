@@ -25,11 +25,14 @@
 
 #include "host/address.h"
 #include "host/log.h"
+#include "host/proxy_gate.h"
 #include "host/random.h"
 #include "server/server_internal.h"
 
 #define HALF_OPEN_LIMIT 4096 /* of all workers together */
 #define HALF_OPEN_LEAST 256  /* of one */
+
+#define PROXY_HEADER_TIMEOUT_MS 5000
 
 unsigned sw_server_count_workers(const struct sw_server_config *config)
 {
@@ -64,11 +67,16 @@ static int make_worker(struct sw_server *server, unsigned index, struct sw_tun *
     return SW_ENOMEM;
 }
 
+static unsigned half_open_limit(const struct sw_server *server)
+{
+    unsigned share = HALF_OPEN_LIMIT / server->crew.count;
+    return share > HALF_OPEN_LEAST ? share : HALF_OPEN_LEAST;
+}
+
 static int open_engine(struct sw_server_worker *worker, unsigned mtu)
 {
     const struct sw_server *server = worker->server;
     const struct sw_server_config *config = server->config;
-    unsigned half_open = HALF_OPEN_LIMIT / server->crew.count;
     const struct sw_plugin *const inside_plugins[] = {sw_source_guard()};
     const struct sw_engine_config engine = {
         .role = SW_SERVER,
@@ -78,7 +86,7 @@ static int open_engine(struct sw_server_worker *worker, unsigned mtu)
         .client_ip = ntohl(config->lightway_client_ip.s_addr),
         .server_ip = ntohl(config->lightway_server_ip.s_addr),
         .dns_ip = ntohl(config->lightway_dns_ip.s_addr),
-        .half_open_limit = half_open > HALF_OPEN_LEAST ? half_open : HALF_OPEN_LEAST,
+        .half_open_limit = half_open_limit(server),
         .worker = worker->index,
         .workers = server->crew.count,
         .idle_after = config->connection_idle_limit,
@@ -137,16 +145,33 @@ static void on_accepted(void *user, int fd, const struct sw_path *path)
     if (!sw_worker_place_stream(worker->worker, fd, path)) sw_server_accept(worker, fd, path);
 }
 
+static int open_gate(struct sw_server_worker *worker)
+{
+    const struct sw_proxy_gate_config config = {
+        .sys = &sw_sys_kernel,
+        .counters = sw_streams_counters(sw_worker_streams(worker->worker)),
+        .limit = half_open_limit(worker->server),
+        .timeout_ms = PROXY_HEADER_TIMEOUT_MS,
+        .passed = on_accepted,
+        .user = worker,
+    };
+    worker->gate = sw_proxy_gate_new(sw_worker_loop(worker->worker), &config);
+    return worker->gate != NULL ? 0 : SW_ENOMEM;
+}
+
 static int open_listener(struct sw_server_worker *worker, enum sw_reuseport place, char *why,
                          size_t why_size)
 {
+    bool proxied = worker->server->config->proxy_protocol;
+    snprintf(why, why_size, "out of memory");
+    if (proxied && open_gate(worker) < 0) return SW_ENOMEM;
     const struct sw_listener_config config = {
         .address = worker->server->address,
         .place = place,
         .sys = &sw_sys_kernel,
         .counters = sw_streams_counters(sw_worker_streams(worker->worker)),
-        .accepted = on_accepted,
-        .user = worker,
+        .accepted = proxied ? sw_proxy_gate_accepted : on_accepted,
+        .user = proxied ? (void *)worker->gate : worker,
     };
     return sw_listener_open(sw_worker_loop(worker->worker), &config, &worker->listener, why,
                             why_size);
@@ -291,8 +316,10 @@ void sw_server_close_workers(struct sw_server *server)
     if (server->steering.table != NULL)
         sw_tun_steering_stop(&server->steering, sw_worker_tun(server->crew.workers[0]),
                              &sw_sys_kernel);
-    for (unsigned i = 0; i < server->crew.count; i++)
+    for (unsigned i = 0; i < server->crew.count; i++) {
         sw_listener_close(server->workers[i].listener);
+        sw_proxy_gate_free(server->workers[i].gate);
+    }
     sw_crew_free(&server->crew);
     for (unsigned i = 0; i < server->crew.count; i++) {
         sw_metrics_free(server->workers[i].metrics);

@@ -602,8 +602,7 @@ static void test_options_that_contradict_each_other(void **state)
 static void test_options_without_effect_warn_once_if_set(void **state)
 {
     (void)state;
-    static const char *const later[] = {"proxy_protocol: true\n",
-                                        "token_rsa_pub_key_pem: key.pem\n", "tls_debug: true\n"};
+    static const char *const later[] = {"token_rsa_pub_key_pem: key.pem\n", "tls_debug: true\n"};
     for (size_t i = 0; i < sizeof later / sizeof later[0]; i++) {
         assert_int_equal(load_text(later[i]), 0);
         if (report.n_warnings != 1) fail_msg("%s: %zu warnings", later[i], report.n_warnings);
