@@ -82,6 +82,7 @@ struct sw_expresslane_stats {
 /** What a client presented; spans are valid during the callback only. */
 struct sw_credentials {
     uint8_t method; /**< 1 user and password, 2 token, 3 versioned token, 23 custom data */
+    struct sw_version version; /**< with a versioned token, else 0.0; a client gives its own */
     const char *user;
     size_t user_len;
     const char *password;
@@ -316,6 +317,26 @@ struct sw_inside_packet {
  * so: it drops and counts).
  */
 int sw_conn_send(struct sw_conn *conn, struct sw_inside_packet *packet, sw_time now);
+
+/**
+ * New connections use this context in the place of the one the engine has for that transport;
+ * those there are go on with theirs, and cookies stay good.
+ */
+void sw_engine_set_tls(struct sw_engine *engine, enum sw_transport transport,
+                       struct sw_tls_context *context);
+
+/**
+ * Server: who may come in has changed. A client that repeats its request is asked about again, even
+ * if it was let in; those that are Online and do not repeat it stay.
+ */
+void sw_engine_forget_logins(struct sw_engine *engine);
+
+/**
+ * Server, TCP, where no header tells it: the protocol version of the peer, for a callback that has
+ * learned it (sw_credentials.version). 0, SW_EVERSION (not accepted, or another one while Online),
+ * SW_EMODE.
+ */
+int sw_conn_set_version(struct sw_conn *conn, struct sw_version version);
 
 /** The answer to an authorise callback that said SW_EPENDING: 0 or SW_EDENIED. */
 void sw_conn_authorised(struct sw_conn *conn, int answer, sw_time now);

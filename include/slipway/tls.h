@@ -7,8 +7,8 @@
 
 /*
  * TLS settings of one role on one transport: certificates, suites, groups (docs/protocol/session.md
- * §5). A context is immutable once made, may be shared by threads, and must outlive the engines
- * that use it.
+ * §5). A context is immutable once made and may be shared by threads. Engines and the connections
+ * in them hold the contexts they use, so it may be freed while it is in use.
  */
 
 enum sw_cipher { SW_CIPHER_AES256, SW_CIPHER_CHACHA20 };
@@ -55,6 +55,8 @@ struct sw_tls_context;
  */
 struct sw_tls_context *sw_tls_context_new(const struct sw_tls_config *config, int *error,
                                           const char **detail);
+
+/** Lets go of a context; its memory is freed when nobody uses it any more. */
 void sw_tls_context_free(struct sw_tls_context *context);
 
 /** Version text of the TLS library, e.g. "wolfSSL 5.9.2". */

@@ -139,19 +139,23 @@ static int verdict(struct sw_conn *conn, int answer)
 }
 
 /* What makes two requests the same: method and every byte of the credentials, each with its length.
- */
-static void digest(const struct sw_frame_auth_request *request, uint8_t out[SW_DIGEST_LEN])
+ * The key keeps a digest from telling anything to somebody who reads it in memory and guesses
+ * passwords. */
+static void digest(const struct sw_engine *engine, const struct sw_frame_auth_request *request,
+                   uint8_t out[SW_DIGEST_LEN])
 {
     uint8_t bytes[8 + 2 * SW_AUTH_TEXT_MAX + SW_AUTH_TOKEN_MAX];
     struct sw_writer w = sw_writer(bytes, sizeof bytes);
 
     sw_writer_u8(&w, (uint8_t)request->method);
+    sw_writer_u8(&w, request->version.major);
+    sw_writer_u8(&w, request->version.minor);
     sw_writer_be16(&w, (uint16_t)request->user.len);
     sw_writer_bytes(&w, request->user.data, request->user.len);
     sw_writer_be16(&w, (uint16_t)request->password.len);
     sw_writer_bytes(&w, request->password.data, request->password.len);
     sw_writer_bytes(&w, request->token.data, request->token.len);
-    sw_tls_digest(bytes, sw_writer_len(&w), out);
+    sw_tls_keyed_digest(engine->auth_key, bytes, sw_writer_len(&w), out);
     sw_tls_wipe(bytes, sizeof bytes);
 }
 
@@ -160,6 +164,7 @@ static int ask(struct sw_conn *conn, const struct sw_frame_auth_request *request
     const struct sw_engine_config *config = &conn->engine->config;
     const struct sw_credentials credentials = {
         .method = (uint8_t)request->method,
+        .version = request->version,
         .user = (const char *)request->user.data,
         .user_len = request->user.len,
         .password = (const char *)request->password.data,
@@ -179,13 +184,15 @@ static int ask(struct sw_conn *conn, const struct sw_frame_auth_request *request
 
 int sw_auth_request(struct sw_conn *conn, const struct sw_frame_auth_request *request)
 {
-    struct sw_engine_counters *counters = &conn->engine->counters;
+    struct sw_engine *engine = conn->engine;
+    struct sw_engine_counters *counters = &engine->counters;
+    bool current = conn->auth_epoch == engine->auth_epoch;
     uint8_t asked[SW_DIGEST_LEN];
 
-    if (conn->engine->config.role == SW_CLIENT) return SW_EMODE;
+    if (engine->config.role == SW_CLIENT) return SW_EMODE;
     counters->auth_requests++;
-    digest(request, asked);
-    if (conn->granted && sw_tls_equal(asked, conn->auth_digest, sizeof asked)) {
+    digest(engine, request, asked);
+    if (conn->granted && current && sw_tls_equal(asked, conn->auth_digest, sizeof asked)) {
         counters->auth_repeated++;
         send_success(conn);
         return 0;
@@ -194,14 +201,35 @@ int sw_auth_request(struct sw_conn *conn, const struct sw_frame_auth_request *re
         counters->auth_repeated++;
         return 0;
     }
+    if (!current) conn->auth_tries = 0;
     if (conn->auth_tries == SW_AUTH_TRIES) {
         counters->auth_limited++;
         return 0;
     }
     conn->auth_tries++;
+    conn->auth_epoch = engine->auth_epoch;
     conn->granted = false;
     memcpy(conn->auth_digest, asked, sizeof asked);
     return ask(conn, request);
+}
+
+void sw_engine_forget_logins(struct sw_engine *engine)
+{
+    engine->auth_epoch++;
+}
+
+int sw_conn_set_version(struct sw_conn *conn, struct sw_version version)
+{
+    const struct sw_engine_config *config = &conn->engine->config;
+
+    if (conn->transport != SW_STREAM || config->role != SW_SERVER) return SW_EMODE;
+    if (sw_version_compare(version, config->version_min) < 0 ||
+        sw_version_compare(version, config->version_max) > 0)
+        return SW_EVERSION;
+    if (conn->state == SW_STATE_ONLINE && sw_version_compare(version, conn->version) != 0)
+        return SW_EVERSION;
+    conn->version = version;
+    return 0;
 }
 
 void sw_conn_authorised(struct sw_conn *conn, int answer, sw_time now)

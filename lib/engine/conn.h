@@ -65,6 +65,7 @@ struct sw_conn {
     bool auth_pending; /**< authorise said SW_EPENDING */
     bool granted;
     unsigned auth_tries;
+    uint64_t auth_epoch;                /**< of the engine at the last verification */
     uint8_t auth_digest[SW_DIGEST_LEN]; /**< of the request being verified or granted */
     sw_time auth_interval;              /**< client: until the next repetition */
 

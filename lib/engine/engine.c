@@ -7,6 +7,7 @@
 
 #include "lib/engine/engine.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "lib/engine/conn_table.h"
@@ -54,11 +55,20 @@ static bool plausible(const struct sw_engine_config *config)
            (config->outside_mtu >= OUTSIDE_MTU_MIN && config->outside_mtu <= OUTSIDE_MTU_MAX);
 }
 
+static void hold(struct sw_tls_context *context)
+{
+    if (context != NULL) sw_tls_context_hold(context);
+}
+
 /* What the configuration asks for besides memory. */
 static bool equip(struct sw_engine *engine)
 {
     const struct sw_engine_config *config = &engine->config;
 
+    hold(config->datagram);
+    hold(config->stream);
+    if (config->role == SW_SERVER)
+        engine->env.random(engine->env.user, engine->auth_key, sizeof engine->auth_key);
     if (config->role == SW_SERVER && config->datagram != NULL) {
         engine->hello_retry = sw_hello_retry_new(
             config->datagram, &engine->env, OUTSIDE_MTU_MAX - OUTER_HEADERS, config->cookie_key);
@@ -114,6 +124,9 @@ void sw_engine_free(struct sw_engine *engine)
     sw_aead_free(engine->aead);
     sw_plugins_release(engine);
     sw_deadlines_release(&engine->deadlines);
+    sw_tls_context_free(engine->config.datagram);
+    sw_tls_context_free(engine->config.stream);
+    sw_tls_wipe(engine->auth_key, sizeof engine->auth_key);
     sw_tls_wipe(engine->plain, sizeof engine->plain);
     sw_tls_wipe(engine->inbox, sizeof engine->inbox);
     free(engine);
@@ -165,6 +178,20 @@ static struct sw_tls_context *tls_context(const struct sw_engine *engine,
                                           enum sw_transport transport)
 {
     return transport == SW_DATAGRAM ? engine->config.datagram : engine->config.stream;
+}
+
+void sw_engine_set_tls(struct sw_engine *engine, enum sw_transport transport,
+                       struct sw_tls_context *context)
+{
+    struct sw_tls_context **place =
+        transport == SW_DATAGRAM ? &engine->config.datagram : &engine->config.stream;
+
+    assert(*place != NULL && context != NULL);
+    hold(context);
+    sw_tls_context_free(*place);
+    *place = context;
+    if (transport == SW_DATAGRAM && engine->hello_retry != NULL)
+        sw_hello_retry_set_context(engine->hello_retry, context);
 }
 
 /* A connection with a TLS session of its own from the start, taking its first step. */

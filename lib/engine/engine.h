@@ -32,6 +32,10 @@ struct sw_engine {
     struct sw_guests *guests; /**< NULL: connections are not placed with other workers */
     bool foreign;             /**< the datagram was handed on to us: never hand it on */
 
+    /* Server */
+    uint8_t auth_key[SW_DIGEST_LEN]; /**< that requests are remembered with */
+    uint64_t auth_epoch;             /**< what was granted in an earlier one is asked again */
+
     struct sw_aead *aead; /**< NULL without Expresslane */
     struct sw_plugins plugins;
 

@@ -68,6 +68,8 @@ static const struct {
     {MEMORY_E, SW_ENOMEM},
 };
 
+static _Atomic unsigned contexts; /* of the process, as the library's own state is */
+
 int sw_tls_error_from_wolfssl(int error)
 {
     for (size_t i = 0; i < sizeof error_map / sizeof error_map[0]; i++)
@@ -170,7 +172,9 @@ struct sw_tls_context *sw_tls_context_new(const struct sw_tls_config *config, in
     *error = SW_ENOMEM;
     sw_tls_enter(&env);
     if (context == NULL || wolfSSL_Init() != WOLFSSL_SUCCESS) goto fail_plain;
-    sw_tls_install_hooks(); /* the library's first start forgets them */
+    /* The library's first start forgets them; later, other threads may be looking at them. */
+    if (atomic_fetch_add(&contexts, 1) == 0) sw_tls_install_hooks();
+    context->holders = 1;
     context->role = config->role;
     context->transport = config->transport;
     if (config->server_name != NULL && config->server_name[0] != '\0') {
@@ -197,12 +201,20 @@ fail_plain:
     return NULL;
 }
 
+void sw_tls_context_hold(struct sw_tls_context *context)
+{
+    atomic_fetch_add_explicit(&context->holders, 1, memory_order_relaxed);
+}
+
 void sw_tls_context_free(struct sw_tls_context *context)
 {
-    if (context == NULL) return;
+    if (context == NULL ||
+        atomic_fetch_sub_explicit(&context->holders, 1, memory_order_acq_rel) > 1)
+        return;
     wolfSSL_CTX_free(context->wolf);
     free(context->server_name);
     free(context);
+    atomic_fetch_sub(&contexts, 1);
     wolfSSL_Cleanup();
 }
 

@@ -2,11 +2,14 @@
 #ifndef SW_TLS_CONTEXT_H
 #define SW_TLS_CONTEXT_H
 
+#include <stdatomic.h>
+
 #include "lib/tls/tls.h"
 #include "lib/tls/wolfssl.h"
 
 /* What a session needs to know of its context. */
 struct sw_tls_context {
+    _Atomic unsigned holders; /**< who made it, engines, sessions */
     WOLFSSL_CTX *wolf;
     enum sw_role role;
     enum sw_transport transport;

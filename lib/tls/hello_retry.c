@@ -77,6 +77,7 @@ struct sw_hello_retry *sw_hello_retry_new(struct sw_tls_context *context,
     struct sw_hello_retry *retry = calloc(1, sizeof *retry);
 
     if (retry == NULL) return NULL;
+    sw_tls_context_hold(context);
     retry->context = context;
     retry->env = env;
     retry->mtu = mtu;
@@ -94,8 +95,18 @@ void sw_hello_retry_free(struct sw_hello_retry *retry)
 {
     if (retry == NULL) return;
     sw_tls_free(retry->listening);
+    sw_tls_context_free(retry->context);
     sw_tls_wipe(retry, sizeof *retry);
     free(retry);
+}
+
+void sw_hello_retry_set_context(struct sw_hello_retry *retry, struct sw_tls_context *context)
+{
+    sw_tls_context_hold(context);
+    sw_tls_context_free(retry->context);
+    retry->context = context;
+    sw_tls_free(retry->listening); /* it has no state that a client knows of */
+    retry->listening = NULL;
 }
 
 static void rotate_secret(struct sw_hello_retry *retry)

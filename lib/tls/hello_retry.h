@@ -23,6 +23,9 @@ struct sw_hello_retry *sw_hello_retry_new(struct sw_tls_context *context,
                                           const uint8_t *key);
 void sw_hello_retry_free(struct sw_hello_retry *retry);
 
+/** Sessions come from this context from now on. Cookies stay good. */
+void sw_hello_retry_set_context(struct sw_hello_retry *retry, struct sw_tls_context *context);
+
 enum sw_retry_verdict {
     SW_RETRY_DROP,   /**< nothing to answer */
     SW_RETRY_ANSWER, /**< answer holds a HelloRetryRequest */

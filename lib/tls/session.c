@@ -75,6 +75,7 @@ struct sw_tls *sw_tls_new(struct sw_tls_context *context, const struct sw_tls_en
 
     if (tls == NULL) return NULL;
     sw_tls_enter(env);
+    sw_tls_context_hold(context);
     *tls = (struct sw_tls){.context = context, .env = env, .mtu = mtu, .send = send, .user = user};
     tls->wolf = wolfSSL_new(context->wolf);
     if (tls->wolf == NULL) goto fail;
@@ -95,6 +96,7 @@ void sw_tls_free(struct sw_tls *tls)
     if (tls == NULL) return;
     sw_tls_enter(tls->env);
     wolfSSL_free(tls->wolf);
+    sw_tls_context_free(tls->context);
     free(tls);
 }
 
@@ -249,6 +251,17 @@ const char *sw_tls_error_text(const struct sw_tls *tls)
 void sw_tls_digest(const uint8_t *data, size_t len, uint8_t out[SW_DIGEST_LEN])
 {
     wc_Sha256Hash(data, (word32)len, out);
+}
+
+void sw_tls_keyed_digest(const uint8_t key[SW_DIGEST_LEN], const uint8_t *data, size_t len,
+                         uint8_t out[SW_DIGEST_LEN])
+{
+    Hmac hmac;
+    wc_HmacInit(&hmac, NULL, INVALID_DEVID);
+    wc_HmacSetKey(&hmac, WC_SHA256, key, SW_DIGEST_LEN);
+    wc_HmacUpdate(&hmac, data, (word32)len);
+    wc_HmacFinal(&hmac, out);
+    wc_HmacFree(&hmac);
 }
 
 bool sw_tls_equal(const uint8_t *a, const uint8_t *b, size_t len)

@@ -44,10 +44,13 @@ struct sw_tls;
  * checked before (stream). */
 typedef void sw_tls_send(void *user, const uint8_t *data, size_t len);
 
+/** One more sw_tls_context_free() is needed. Any thread may hold and free a context. */
+void sw_tls_context_hold(struct sw_tls_context *context);
+
 /**
  * mtu: largest datagram the session may make (ignored for streams). NULL: out of memory or a
- * library failure. The environment is borrowed and must outlive the session; the caller keeps
- * env->now up to date.
+ * library failure. The session holds its context; the environment is borrowed and must outlive the
+ * session; the caller keeps env->now up to date.
  */
 struct sw_tls *sw_tls_new(struct sw_tls_context *context, const struct sw_tls_env *env,
                           uint16_t mtu, sw_tls_send *send, void *user);
@@ -114,6 +117,10 @@ const char *sw_tls_error_text(const struct sw_tls *tls);
 #define SW_DIGEST_LEN 32
 /** SHA-256. */
 void sw_tls_digest(const uint8_t *data, size_t len, uint8_t out[SW_DIGEST_LEN]);
+
+/** HMAC-SHA-256. */
+void sw_tls_keyed_digest(const uint8_t key[SW_DIGEST_LEN], const uint8_t *data, size_t len,
+                         uint8_t out[SW_DIGEST_LEN]);
 
 /** Equal? In constant time. */
 bool sw_tls_equal(const uint8_t *a, const uint8_t *b, size_t len);

@@ -257,6 +257,7 @@ static int on_authorise(void *user, struct sw_conn *conn, const struct sw_creden
     struct node *node = user;
 
     node->authorised++;
+    node->peer_version = c->version;
     if (node->close_in_authorise) sw_conn_close(conn, 0, node->world->now);
     if (node->verdict != 0) return node->verdict;
     if (node->anyone) return 0;
@@ -394,6 +395,19 @@ struct node *world_server(struct world *world, bool pqc)
     };
     world_restart(node);
     return node;
+}
+
+void world_renew(struct node *server, const char *certificate, const char *key)
+{
+    struct sw_tls_config tls = {
+        .role = SW_SERVER, .certificate = read_pem(certificate), .key = read_pem(key)};
+    struct sw_tls_context *old[2] = {server->tls[0], server->tls[1]};
+
+    make_tls(server, &tls);
+    for (enum sw_transport t = SW_DATAGRAM; t <= SW_STREAM; t++) {
+        sw_engine_set_tls(server->engine, t, server->tls[t]);
+        sw_tls_context_free(old[t]);
+    }
 }
 
 static struct sw_credentials credentials(const struct client_options *o)

@@ -47,7 +47,8 @@ struct node {
     unsigned assigned, released;
     enum { LEASE_FREE, LEASE_HELD, LEASE_OVER } leases[WORLD_LEASES]; /**< from POOL_FIRST_IP on */
     char user[64], password[64];
-    unsigned timers; /**< times the engine's timer was run */
+    struct sw_version peer_version; /**< as the last authorise was told */
+    unsigned timers;                /**< times the engine's timer was run */
 
     uint64_t inside_count;
     void (*inside)(struct node *node, uint8_t *packet, size_t len);
@@ -125,6 +126,12 @@ unsigned world_seeds(unsigned otherwise);
 
 struct node *world_server(struct world *world, bool pqc);
 struct node *world_client(struct world *world, const struct client_options *options);
+
+/**
+ * The server goes on with another certificate, files in tests/fixtures/certs; only its connections
+ * and engine still hold the old one.
+ */
+void world_renew(struct node *server, const char *certificate, const char *key);
 
 /** Forgets the node's engine, without a word to anybody, and makes a new one from node->config. */
 void world_restart(struct node *node);
