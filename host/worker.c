@@ -98,7 +98,7 @@ static void on_inside(void *user, struct sw_conn *conn, uint8_t *packet, size_t 
         worker->counters.inside_discarded++;
 }
 
-static void drop_link(struct sw_conn *conn)
+void sw_link_drop(struct sw_conn *conn)
 {
     struct sw_link *link = sw_conn_user(conn);
     if (link == NULL) return;
@@ -120,7 +120,7 @@ static void on_event(void *user, struct sw_conn *conn, const struct sw_event *ev
         sw_conn_transport(conn) == SW_DATAGRAM)
         sw_worker_mail_address_taken(worker, sw_conn_path(conn));
     worker->config.ops->event(worker->config.user, conn, event);
-    if (event->type == SW_EVENT_CLOSED) drop_link(conn);
+    if (event->type == SW_EVENT_CLOSED) sw_link_drop(conn);
 }
 
 static int on_authorise(void *user, struct sw_conn *conn, const struct sw_credentials *credentials)
@@ -299,6 +299,16 @@ int sw_worker_start_engine(struct sw_worker *worker, const struct sw_engine_conf
     return sw_worker_metrics_engine(worker->metrics, sw_engine_counters(worker->engine));
 }
 
+int sw_worker_adopt_engine(struct sw_worker *worker, struct sw_engine *engine)
+{
+    assert(worker->engine == NULL);
+    int error = sw_worker_metrics_engine(worker->metrics, sw_engine_counters(engine));
+    if (error < 0) return error;
+    sw_engine_move(engine, &callbacks, worker, worker->batch);
+    worker->engine = engine;
+    return 0;
+}
+
 /* Sends the last words, for as long as a full socket deserves. */
 static void drain(struct sw_worker *worker)
 {
@@ -310,13 +320,17 @@ static void drain(struct sw_worker *worker)
     }
 }
 
+void sw_worker_count_engine(struct sw_worker *worker, const struct sw_engine *engine)
+{
+    sw_worker_metrics_engine_gone(worker->metrics, sw_engine_counters(engine), &worker->past);
+}
+
 void sw_worker_stop_engine(struct sw_worker *worker)
 {
     if (worker->engine == NULL) return;
     sw_engine_shutdown(worker->engine, sw_worker_now());
     drain(worker);
-    sw_worker_metrics_engine_gone(worker->metrics, sw_engine_counters(worker->engine),
-                                  &worker->past);
+    sw_worker_count_engine(worker, worker->engine);
     sw_engine_free(worker->engine);
     worker->engine = NULL;
 }

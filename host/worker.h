@@ -117,6 +117,12 @@ void sw_worker_detach_udp(struct sw_worker *worker);
  */
 int sw_worker_start_engine(struct sw_worker *worker, const struct sw_engine_config *config);
 
+/**
+ * Takes over an engine that another has run so far (host/trial.h); the worker has none. 0 or
+ * SW_ENOMEM.
+ */
+int sw_worker_adopt_engine(struct sw_worker *worker, struct sw_engine *engine);
+
 /** Says goodbye to all, sends what can be sent and frees the engine. Not from one of its events. */
 void sw_worker_stop_engine(struct sw_worker *worker);
 
@@ -144,6 +150,9 @@ void sw_worker_stop(struct sw_worker *worker);
 
 /** The link of a connection, made when it has none. NULL: out of memory. */
 struct sw_link *sw_link_of(struct sw_conn *conn);
+
+/** conn closes: its stream is finished, its link freed. For whoever runs an engine by himself. */
+void sw_link_drop(struct sw_conn *conn);
 
 /**
  * Adds all counters of the worker, its sockets, and its engines from now on. metrics must outlive

@@ -74,6 +74,9 @@ void sw_worker_finish_wakeup(struct sw_worker *worker);
 /** Sends the batch; on SW_EAGAIN notes that the socket is blocked. */
 int sw_worker_send_batch(struct sw_worker *worker);
 
+/** What an engine that ends has counted stays in the metrics. */
+void sw_worker_count_engine(struct sw_worker *worker, const struct sw_engine *engine);
+
 /** Drops the held packet if it is for conn, which closes. */
 void sw_worker_forget(struct sw_worker *worker, struct sw_conn *conn);
 

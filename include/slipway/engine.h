@@ -243,6 +243,14 @@ struct sw_engine_config {
 /** Copies config (not what it points to). NULL: out of memory or contradictory config. */
 struct sw_engine *sw_engine_new(const struct sw_engine_config *config, sw_time now);
 
+/**
+ * From now on the engine works for another owner: other callbacks, with the same randomness, another
+ * user and another batch. What it put into the old batch is still to be sent from there. Not from
+ * inside one of its callbacks.
+ */
+void sw_engine_move(struct sw_engine *engine, const struct sw_callbacks *callbacks, void *user,
+                    struct sw_batch *batch);
+
 /** Says goodbye to every connection (sw_conn_close(conn, 0)). Flush the batch and drain streams
  * afterwards. */
 void sw_engine_shutdown(struct sw_engine *engine, sw_time now);

@@ -106,6 +106,15 @@ struct sw_engine *sw_engine_new(const struct sw_engine_config *config, sw_time n
     return engine;
 }
 
+void sw_engine_move(struct sw_engine *engine, const struct sw_callbacks *callbacks, void *user,
+                    struct sw_batch *batch)
+{
+    assert(engine->depth == 0);
+    engine->config.callbacks = callbacks;
+    engine->config.user = engine->env.user = user;
+    engine->config.batch = batch;
+}
+
 static void free_all(struct sw_list *list)
 {
     struct sw_conn *conn;
