@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
 /*
- * The client's life: device, worker, control socket, then attempts (attempt.c) until one is Online,
- * then the tunnel until something ends it. What was changed on the host is undone before the
+ * The client's life: device, worker, control socket, then connecting (connect.c), then the tunnel
+ * until something ends it. What was changed on the host is undone before the
  * process ends: routes first, then the goodbye, then the device.
  */
 
@@ -22,7 +22,7 @@
 #include "client/client_internal.h"
 #include "host/log.h"
 
-void sw_client_end(struct sw_client *client, int status, const char *format, ...)
+void sw_client_end(struct sw_client *client, enum sw_client_exit status, const char *format, ...)
 {
     char line[sizeof client->why]; /* format may take its text from there */
     va_list arguments;
@@ -123,15 +123,16 @@ static void on_signal(void *user, int number)
         return;
     }
     sw_log_info("%s: ending", number == SIGINT ? "SIGINT" : "SIGTERM");
-    sw_client_end(client, 0, "ended by a signal");
+    sw_client_end(client, SW_EXIT_STOPPED, "ended by a signal");
 }
 
 static void start_watching(struct sw_client *client)
 {
     uv_loop_t *loop = sw_worker_loop(client->worker);
     sw_signals_watch(&client->signals, loop, on_signal, client);
-    uv_timer_init(loop, &client->next);
-    client->next.data = client;
+    uv_timer_init(loop, &client->turn);
+    client->turn.data = client;
+    sw_list_init(&client->parting);
     client->network = sw_client_watch_network(client);
 }
 
@@ -139,27 +140,42 @@ static void stop_watching(struct sw_client *client)
 {
     sw_signals_close(&client->signals);
     sw_network_watch_close(client->network);
-    uv_close((uv_handle_t *)&client->next, NULL);
+    uv_close((uv_handle_t *)&client->turn, NULL);
+}
+
+/* libuv resolves names on half of its threads, of which there are four: with many servers, a few
+ * names that hang would hold up all the others. */
+static void allow_many_resolvers(const struct sw_client_config *config)
+{
+    char threads[16];
+    size_t n = 2 * config->servers.n;
+    if (n <= 4) return;
+    snprintf(threads, sizeof threads, "%zu", n < 64 ? n : 64);
+    setenv("UV_THREADPOOL_SIZE", threads, 0);
 }
 
 int sw_client_run(const struct sw_client_config *config)
 {
     struct sw_client client = {.config = config, .started = sw_worker_now()};
 
+    allow_many_resolvers(config);
     if (start(&client) < 0) {
-        client.status = 1;
+        client.status = SW_EXIT_SETUP;
     } else {
         start_watching(&client);
-        sw_client_connect(&client);
-        sw_worker_run(client.worker);
+        if (sw_client_connect(&client) == 0)
+            sw_worker_run(client.worker);
+        else
+            sw_client_end(&client, SW_EXIT_SETUP, "out of memory");
         client.ending = true;
         sw_routes_remove(&client.routes, client.nl);
+        sw_ways_close(&client.ways, client.nl, NULL);
         sw_client_disconnect(&client);
         stop_watching(&client);
     }
     if (client.status != 0) fprintf(stderr, "slipway-client: %s\n", client.why);
     sw_control_close(client.control);
-    if (client.resolving_now) {
+    if (client.resolving > 0) {
         /* A resolver that waits for its own time-outs cannot be called off, and both libuv and
          * exit() would wait for it. Nothing is left that only we could undo. */
         fflush(NULL);
@@ -168,6 +184,5 @@ int sw_client_run(const struct sw_client_config *config)
     sw_worker_free(client.worker);
     sw_metrics_free(client.metrics);
     sw_netlink_close(client.nl);
-    free(client.addresses);
     return client.status;
 }

@@ -6,7 +6,7 @@
 
 /**
  * Runs a client until a signal or the end of its connection. Logging is set up. Returns the exit
- * status: 0 after SIGTERM or SIGINT, else 1, with the reason in one line on standard error.
+ * status (client/exit_status.h), with the reason in one line on standard error unless it is 0.
  */
 int sw_client_run(const struct sw_client_config *config);
 

@@ -3,18 +3,29 @@
 #define SW_CLIENT_CLIENT_INTERNAL_H
 
 /*
- * What the client's files share: client.c (life), attempt.c (one server after the other), device.c
- * (the TUN), routes.c, roaming.c (changes of the network), report.c (status).
+ * What the client's files share: client.c (life), connect.c (all servers at once, until one is
+ * chosen; again after the connection ended), candidate.c (one server), attempt.c (one address of
+ * it), online.c (the connection), device.c (the TUN), routes.c, roaming.c (changes of the network),
+ * report.c (status).
  */
 
+#include "client/backoff.h"
+#include "client/candidate.h"
 #include "client/client.h"
 #include "client/routes.h"
+#include "client/ways.h"
 #include "host/control.h"
 #include "host/metrics.h"
 #include "host/network_watch.h"
 #include "host/offload.h"
 #include "host/signals.h"
 #include "host/worker.h"
+
+enum sw_client_phase {
+    SW_PHASE_CONNECTING, /**< to all servers */
+    SW_PHASE_ONLINE,     /**< one is chosen */
+    SW_PHASE_WAITING,    /**< until it is time to connect again */
+};
 
 struct sw_client {
     const struct sw_client_config *config;
@@ -23,45 +34,73 @@ struct sw_client {
     struct sw_control *control;
     struct sw_netlink *nl;
     struct sw_routes routes;
+    bool routes_there;   /* they were installed, for this connection or one before */
+    struct sw_ways ways; /* to servers that are tried while routes are there */
     struct sw_signals signals;
     struct sw_network_watch *network;
     struct sw_offloads offloads;
     sw_time started;
 
-    /* The attempt: entry of the server list, its addresses, which of them. */
-    size_t entry;
-    uv_getaddrinfo_t resolving;
-    bool resolving_now;
-    struct sw_address *addresses;
-    size_t n_addresses, address;
-    uv_timer_t next; /* the attempt failed: take it down and make the next */
+    /* Connecting */
+    uv_timer_t turn; /* looks at what has changed, and at what is due */
+    bool kicked;     /* it is to fire at once */
+    enum sw_client_phase phase;
+    struct sw_candidate *candidates;
+    enum sw_contender *contenders; /* what each of them is */
+    size_t n_candidates;
+    sw_time wait_until;     /* how long the preferred one is waited for; SW_NEVER: nothing tried */
+    struct sw_list parting; /* attempts that are not needed any more */
+    unsigned resolving;     /* names that are being resolved, wanted or not */
+    bool had_socket;        /* warnings about what the kernel grants were given */
+
+    /* The connection; while there is none, the last one's */
+    size_t entry;             /* of the server list */
+    struct sw_address server; /* where it is */
     struct sw_tls_context *tls;
-    struct sw_dial *dial;
-    struct sw_conn *conn; /* NULL: none */
-    bool heard;           /* something came from the server */
-    bool was_online;
+    struct sw_conn *conn;     /* NULL: none */
+    bool over;                /* it has ended: */
+    enum sw_client_exit exit; /* why, as a status */
+    sw_time online_since;
+
+    /* Connecting again */
+    struct sw_backoff backoff;
+    unsigned reconnects; /* connections after the first */
+    unsigned refusals;   /* in a row */
+    sw_time retry_at;
 
     bool ending;
     int status;    /* to exit with */
-    char why[512]; /* the final line, or what the last attempt failed of */
+    char why[512]; /* the final line, or why the last connection or try ended */
 };
 
 extern const struct sw_worker_ops sw_client_ops;
 extern const struct sw_control_ops sw_client_control;
 
+/** The entry of the connection. */
 const struct sw_client_server *sw_client_server(const struct sw_client *client);
 
-/** Begins with the first server. */
-void sw_client_connect(struct sw_client *client);
+/** Begins to connect. 0, or SW_ENOMEM. */
+int sw_client_connect(struct sw_client *client);
 
-/** Takes down whatever attempt or connection there is; says goodbye. Not from an engine's event. */
+/** Takes down whatever attempts and connection there are; says goodbye. Not from an engine's event.
+ */
 void sw_client_disconnect(struct sw_client *client);
+
+/** Before the address is tried: while the tunnel's routes are there, it must not lead into it. */
+void sw_client_open_way(struct sw_client *client, const struct sw_address *address);
+
+/** The chosen connection is there: routes, and a line in the log. */
+void sw_client_online(struct sw_client *client);
+
+/** It is over, for a reason that its own end does not tell. Allowed everywhere. */
+void sw_client_lost(struct sw_client *client, enum sw_client_exit status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /** Moves the connection when the host's addresses or routes change. NULL: it will not. */
 struct sw_network_watch *sw_client_watch_network(struct sw_client *client);
 
 /** Ends the run: status to exit with and, unless it is 0, the final line. */
-void sw_client_end(struct sw_client *client, int status, const char *format, ...)
+void sw_client_end(struct sw_client *client, enum sw_client_exit status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /**

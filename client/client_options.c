@@ -76,7 +76,8 @@ static const struct sw_option options[] = {
                 "cipher, user, password, token, ca_cert and outside_mtu. With it, server, mode, "
                 "server_dn and cipher of the top level are ignored; an entry without any "
                 "credentials takes those of the top level, one without ca_cert takes that. They "
-                "are tried one after the other until one is online.",
+                "are connected to all at once; the first in the list is preferred, see "
+                "preferred_connection_wait_interval.",
     },
     {
         .name = "server",
@@ -136,13 +137,23 @@ static const struct sw_option options[] = {
     },
     {
         .name = "preferred_connection_wait_interval",
-        .flags = SW_OPTION_LATER,
         .type = &sw_type_duration,
         .offset = AT(preferred_connection_wait_interval),
         .initial = "0s",
         .group = "Server",
         .help = "With several servers: how long the first one is waited for when another is "
-                "ready before it.",
+                "online before it. After that the one closest to the head of the list is taken. A "
+                "server that has failed is not waited for.",
+    },
+    {
+        .name = "connect_timeout",
+        .type = &sw_type_duration,
+        .offset = AT(connect_timeout),
+        .initial = "30s",
+        .min = SW_SECOND,
+        .group = "Server",
+        .help = "How long an address of a server gets until the connection to it is online, and "
+                "a name to be resolved; at least 1s.",
     },
 
     {
@@ -366,6 +377,39 @@ static const struct sw_option options[] = {
     },
 
     {
+        .name = "reconnect",
+        .type = &sw_type_bool,
+        .offset = AT(reconnect),
+        .initial = "false",
+        .group = "Liveness",
+        .help =
+            "When the connection ends, or no server can be reached, connect again to any of the "
+            "servers instead of ending. The TUN device and the routes into it stay, so that "
+            "nothing leaves beside the tunnel meanwhile. A login or certificate that is "
+            "refused ends the client at once, or at the third time in a row after it was good.",
+    },
+    {
+        .name = "reconnect_wait",
+        .type = &sw_type_duration,
+        .offset = AT(reconnect_wait),
+        .initial = "1s",
+        .min = 100 * SW_MILLISECOND,
+        .group = "Liveness",
+        .help =
+            "With reconnect: what is waited before the second try in a row; it doubles from try "
+            "to try, and of each wait a random part of up to half is left out. At least 100ms.",
+    },
+    {
+        .name = "reconnect_wait_max",
+        .type = &sw_type_duration,
+        .offset = AT(reconnect_wait_max),
+        .initial = "1m",
+        .min = 100 * SW_MILLISECOND,
+        .group = "Liveness",
+        .help = "With reconnect: the longest wait between two tries.",
+    },
+
+    {
         .name = "route_mode",
         .type = &sw_type_enum,
         .words = route_modes,
@@ -495,6 +539,8 @@ static void check(struct sw_option_load *load, void *all)
 
     config->control_socket_explicit = sw_option_given(load, "control_socket");
     sw_offload_check_options(load, config->enable_tun_offload, &config->offload);
+    if (config->reconnect_wait > config->reconnect_wait_max)
+        sw_option_error(load, "reconnect_wait_max", "is less than reconnect_wait");
     drop_empty_name(config);
     sw_client_servers_complete(load, config);
     warn_udp_only(load, config);

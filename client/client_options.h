@@ -58,7 +58,8 @@ struct sw_client_config {
     char *token;
     char *user;
     char *password;
-    sw_time preferred_connection_wait_interval; /**< later */
+    sw_time preferred_connection_wait_interval;
+    sw_time connect_timeout;
 
     /* Transport */
     enum sw_client_keyshare keyshare;
@@ -87,6 +88,9 @@ struct sw_client_config {
     sw_time keepalive_timeout;
     bool keepalive_continuous;
     sw_time tracer_packet_timeout;
+    bool reconnect;
+    sw_time reconnect_wait;
+    sw_time reconnect_wait_max;
 
     /* Routes and DNS */
     enum sw_client_routes route_mode;

@@ -37,22 +37,60 @@ static json_t *connection_status(const struct sw_conn *conn, sw_time now)
                      "bytes_out", (json_int_t)stats.bytes_out);
 }
 
+/* What has become of each entry of the server list. */
+static json_t *servers(const struct sw_client *client, bool connected)
+{
+    static const char *const names[] = {
+        [SW_CONTENDER_TRYING] = "trying",
+        [SW_CONTENDER_ONLINE] = "online",
+        [SW_CONTENDER_FAILED] = "failed",
+    };
+    json_t *out = json_array();
+    for (size_t i = 0; i < client->n_candidates; i++) {
+        const struct sw_candidate *candidate = &client->candidates[i];
+        bool chosen = connected && i == client->entry;
+        bool failed = candidate->state == SW_CONTENDER_FAILED && candidate->why[0] != '\0';
+        json_array_append_new(
+            out, json_pack("{s:s, s:i, s:s, s:s, s:s*}", "server", candidate->server->server.host,
+                           "port", (int)candidate->server->server.port, "mode",
+                           candidate->server->mode == SW_DATAGRAM ? "udp" : "tcp", "state",
+                           chosen ? "chosen"
+                           : candidate->state == SW_CONTENDER_FAILED && !failed
+                               ? "not needed"
+                               : names[candidate->state],
+                           "why", failed && !chosen ? candidate->why : NULL));
+    }
+    return out;
+}
+
+static void add_reconnect(const struct sw_client *client, json_t *out, sw_time now)
+{
+    bool waiting = client->phase == SW_PHASE_WAITING && client->retry_at > now;
+    json_object_set_new(out, "reconnects", json_integer(client->reconnects));
+    if (client->why[0] != '\0') json_object_set_new(out, "last_end", json_string(client->why));
+    if (waiting)
+        json_object_set_new(out, "next_try_in_ms",
+                            json_integer((json_int_t)((client->retry_at - now) / SW_MILLISECOND)));
+}
+
 static json_t *status(void *user)
 {
     struct sw_client *client = user;
     char server[SW_ADDRESS_TEXT];
     const struct sw_tun *tun = sw_worker_tun(client->worker);
-    bool resolved = client->address < client->n_addresses;
+    bool connected = client->phase == SW_PHASE_ONLINE && client->conn != NULL;
     sw_time now = sw_worker_now();
     json_t *counted = metrics(user);
     json_t *out =
         json_pack("{s:s, s:s, s:s, s:s, s:s*, s:s, s:i, s:I, s:s}", "program", "slipway-client",
                   "version", SLIPWAY_VERSION, "tls_library", sw_tls_library(), "mode",
                   sw_client_server(client)->mode == SW_DATAGRAM ? "udp" : "tcp", "server",
-                  resolved ? sw_address_text(&client->addresses[client->address], server) : NULL,
-                  "tun_name", tun->name, "tun_mtu", (int)tun->mtu, "uptime",
-                  seconds(client->started, now), "state", sw_state_name(SW_STATE_DISCONNECTED));
-    if (client->conn != NULL) json_object_update_new(out, connection_status(client->conn, now));
+                  connected ? sw_address_text(&client->server, server) : NULL, "tun_name",
+                  tun->name, "tun_mtu", (int)tun->mtu, "uptime", seconds(client->started, now),
+                  "state", client->online_since == 0 ? "Connecting" : "Reconnecting");
+    if (connected) json_object_update_new(out, connection_status(client->conn, now));
+    if (client->config->reconnect) add_reconnect(client, out, now);
+    json_object_set_new(out, "servers", servers(client, connected));
     json_object_set_new(out, "offload", sw_offload_status(&client->offloads, counted));
     json_decref(counted);
     return out;

@@ -26,7 +26,7 @@ static bool leads_out(struct sw_client *client)
 {
     struct sw_route route;
     unsigned tun = sw_worker_tun(client->worker)->index;
-    const struct sw_address *server = &client->addresses[client->address];
+    const struct sw_address *server = &client->server;
     uint32_t mark = client->config->fwmark;
 
     if (sw_netlink_route_lookup(client->nl, server, mark, &route) == 0 && route.index != tun)

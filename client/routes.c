@@ -122,6 +122,28 @@ int sw_routes_install(struct sw_routes *routes, struct sw_netlink *nl,
     return error;
 }
 
+int sw_routes_move_server(struct sw_routes *routes, struct sw_netlink *nl,
+                          const struct sw_routes_plan *plan, char *why, size_t why_size)
+{
+    const bool had = routes->server_pinned;
+    const struct sw_route old = routes->installed[0];
+    if (had && sw_address_same_host(&old.destination, &plan->server)) {
+        sw_routes_put_back_server(routes, nl);
+        return 0;
+    }
+    routes->server_pinned = false;
+    int error = add_server(routes, nl, plan, why, why_size);
+    if (routes->server_pinned) { /* it came last and belongs first */
+        const struct sw_route new = routes->installed[--routes->n];
+        if (!had) memmove(&routes->installed[1], &routes->installed[0], routes->n++ * sizeof new);
+        routes->installed[0] = new;
+    } else if (had) {
+        memmove(&routes->installed[0], &routes->installed[1], --routes->n * sizeof old);
+    }
+    if (had) sw_netlink_route_delete(nl, &old);
+    return error;
+}
+
 void sw_routes_remove(struct sw_routes *routes, struct sw_netlink *nl)
 {
     char text[SW_ADDRESS_TEXT];

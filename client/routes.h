@@ -6,7 +6,7 @@
 
 #include "host/netlink.h"
 
-#define SW_ROUTES_MAX 4
+#define SW_ROUTES_MAX 5
 
 /** What was installed, in order. All zero: nothing. */
 struct sw_routes {
@@ -30,6 +30,13 @@ struct sw_routes_plan {
  */
 int sw_routes_install(struct sw_routes *routes, struct sw_netlink *nl,
                       const struct sw_routes_plan *plan, char *why, size_t why_size);
+
+/**
+ * Another server has taken the place of the first, or the same again: its way is pinned, the old
+ * one's is not any more. The routes into the tunnel are not touched. As sw_routes_install().
+ */
+int sw_routes_move_server(struct sw_routes *routes, struct sw_netlink *nl,
+                          const struct sw_routes_plan *plan, char *why, size_t why_size);
 
 /** Adds the server's route again, if one was installed and the kernel has dropped it since. */
 void sw_routes_put_back_server(const struct sw_routes *routes, struct sw_netlink *nl);

@@ -8,6 +8,7 @@ import pytest
 
 from slipway_lab import network, programs, traffic
 from slipway_lab.process import wait_until
+from slipway_lab.programs import Exit
 from slipway_lab.relay import Relay
 
 MODES = ("udp", "tcp")
@@ -25,7 +26,7 @@ def test_server_says_goodbye(lab, mode, number):
     server, client = programs.tunnel(lab, {"mode": mode})
     server.process.signal(number)
     assert server.process.wait_for_end(PROMPT) == 0
-    assert client.process.wait_for_end(PROMPT) == 1
+    assert client.process.wait_for_end(PROMPT) == Exit.GOODBYE
     assert "goodbye" in client.process.log().lower()
 
 
@@ -80,7 +81,7 @@ def test_restarted_server_rejects_and_the_client_ends_by_keepalive(lab):
     began = time.monotonic()
     server = programs.Server(lab).wait_ready()
     server.wait_for_metric("udp_rejected_session")
-    assert client.process.wait_for_end(15) == 1
+    assert client.process.wait_for_end(15) == Exit.SILENT
     assert time.monotonic() - began > 2, "a REJECT alone must not end a client"
     assert "keepalive" in client.process.log().lower()
     programs.Client(lab).wait_online()
@@ -100,7 +101,7 @@ def test_reject_makes_the_client_ask_at_once(lab):
 def test_dead_tcp_server_ends_the_client(lab):
     server, client = programs.tunnel(lab, {"mode": "tcp"})
     server.kill()  # the kernel closes its connections
-    assert client.process.wait_for_end(PROMPT) == 1
+    assert client.process.wait_for_end(PROMPT) == Exit.GOODBYE
 
 
 @pytest.mark.asan

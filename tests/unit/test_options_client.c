@@ -83,6 +83,10 @@ static void test_every_option_has_its_documented_default(void **state)
     assert_true(config.keepalive_continuous);
     assert_int_equal(config.tracer_packet_timeout, 10 * SW_SECOND);
     assert_int_equal(config.preferred_connection_wait_interval, 0);
+    assert_int_equal(config.connect_timeout, 30 * SW_SECOND);
+    assert_false(config.reconnect);
+    assert_int_equal(config.reconnect_wait, SW_SECOND);
+    assert_int_equal(config.reconnect_wait_max, SW_MINUTE);
     assert_int_equal(config.sndbuf, 8 << 20);
     assert_int_equal(config.rcvbuf, 8 << 20);
     assert_false(config.enable_batch_receive);
@@ -332,6 +336,21 @@ static void test_limits_of_numbers(void **state)
     assert_loads(LOGIN "preferred_connection_wait_interval: 0s\niouring_sqpoll_idle_time: 0ms\n");
 }
 
+static void test_waits_of_reconnect_must_fit_each_other(void **state)
+{
+    (void)state;
+    assert_loads(LOGIN "reconnect: true\nreconnect_wait: 2s\nreconnect_wait_max: 2s\n");
+    assert_true(config.reconnect);
+    assert_int_equal(config.reconnect_wait, 2 * SW_SECOND);
+    assert_int_equal(load_text(LOGIN "reconnect_wait: 2m\n"), SW_EINVAL);
+    assert_int_equal(load_text(LOGIN "reconnect_wait: 99ms\n"), SW_EINVAL);
+    assert_int_equal(load_text(LOGIN "connect_timeout: 500ms\n"), SW_EINVAL);
+    assert_loads(LOGIN "connect_timeout: 1s\npreferred_connection_wait_interval: 2s\n");
+    assert_int_equal(report.n_warnings, 0);
+    assert_int_equal(config.connect_timeout, SW_SECOND);
+    assert_int_equal(config.preferred_connection_wait_interval, 2 * SW_SECOND);
+}
+
 static void test_booleans_that_default_to_true_can_be_false(void **state)
 {
     (void)state;
@@ -341,11 +360,8 @@ static void test_booleans_that_default_to_true_can_be_false(void **state)
 
 static void test_features_that_come_later_warn(void **state)
 {
-    static const char *const later[] = {"enable_pmtud: true",
-                                        "pmtud_base_mtu: 1300",
-                                        "preferred_connection_wait_interval: 2s",
-                                        "enable_inside_pkt_encoding: true",
-                                        "keylog: /x",
+    static const char *const later[] = {"enable_pmtud: true", "pmtud_base_mtu: 1300",
+                                        "enable_inside_pkt_encoding: true", "keylog: /x",
                                         "tls_debug: true"};
     (void)state;
     for (size_t i = 0; i < sizeof later / sizeof later[0]; i++) {
@@ -694,6 +710,7 @@ int main(void)
         TEST(test_printing_hides_secrets),
         TEST(test_text_may_look_like_something_else),
         TEST(test_limits_of_numbers),
+        TEST(test_waits_of_reconnect_must_fit_each_other),
         TEST(test_booleans_that_default_to_true_can_be_false),
         TEST(test_features_that_come_later_warn),
         TEST(test_retired_options_warn_and_former_names_count),

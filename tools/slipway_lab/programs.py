@@ -24,6 +24,24 @@ SERVER_INSIDE = "10.125.0.1"
 # Every call on the data path, by the program's own count.
 SYSTEM_CALLS = ("tun_reads", "tun_reads_blocked", "tun_writes", "udp_recv_calls", "udp_send_calls",
                 "tcp_recv_calls", "tcp_send_calls", "worker_wakeups")
+
+
+class Exit:
+    """What a client exits with (slipway-client(8), EXIT STATUS)."""
+
+    STOPPED = 0
+    SETUP = 1
+    USAGE = 2
+    LOGIN = 3
+    UNREACHABLE = 4
+    NAME = 5
+    CERTIFICATE = 6
+    SILENT = 7
+    GOODBYE = 8
+    HOST = 9
+    CONNECTION = 10
+
+
 _numbers = itertools.count(1)
 
 

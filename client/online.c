@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/*
+ * The connection that was chosen: what the worker tells about it and asks of it. Its end is only
+ * noted here; what follows from it is decided in connect.c.
+ */
+
+#define SW_LOG_TARGET "client"
+
+#include <arpa/inet.h>
+#include <slipway/error.h>
+
+#include "client/client_internal.h"
+#include "host/address.h"
+#include "host/log.h"
+
+const struct sw_client_server *sw_client_server(const struct sw_client *client)
+{
+    return &client->config->servers.entries[client->entry];
+}
+
+static int install_routes(struct sw_client *client)
+{
+    const struct sw_client_config *config = client->config;
+    const struct sw_routes_plan plan = {
+        .server = client->server,
+        .mark = config->fwmark,
+        .tun_index = sw_worker_tun(client->worker)->index,
+        .tun_peer = ntohl(config->tun_peer_ip.s_addr),
+        .tun_dns = ntohl(config->tun_dns_ip.s_addr),
+    };
+    if (config->route_mode == SW_CLIENT_ROUTES_NOEXEC) return 0;
+    if (!client->routes_there) {
+        client->routes_there = true;
+        return sw_routes_install(&client->routes, client->nl, &plan, client->why,
+                                 sizeof client->why);
+    }
+    int error =
+        sw_routes_move_server(&client->routes, client->nl, &plan, client->why, sizeof client->why);
+    sw_ways_close(&client->ways, client->nl, &client->server);
+    return error;
+}
+
+void sw_client_open_way(struct sw_client *client, const struct sw_address *address)
+{
+    if (client->routes_there)
+        sw_ways_open(&client->ways, client->nl, address, client->config->fwmark,
+                     sw_worker_tun(client->worker)->index);
+}
+
+static void on_lane(struct sw_client *client, const struct sw_conn *conn)
+{
+    enum sw_expresslane_state state = sw_conn_expresslane(conn);
+    if (state == SW_EXPRESSLANE_ACTIVE)
+        sw_log_event(
+            SW_LOG_INFO,
+            SW_LOG_FIELDS({"aead", .text = sw_engine_aead(sw_worker_engine(client->worker))}),
+            "Expresslane is active");
+    else if (state == SW_EXPRESSLANE_DEGRADED)
+        sw_log_warn("Expresslane loses packets: DTLS for the rest of the connection");
+    else
+        sw_log_info("Expresslane is inactive: DTLS until keys are agreed on again");
+}
+
+void sw_client_online(struct sw_client *client)
+{
+    const struct sw_conn *conn = client->conn;
+    char session[SW_SESSION_TEXT], server[SW_ADDRESS_TEXT];
+    if (install_routes(client) < 0) {
+        sw_client_end(client, SW_EXIT_HOST, "%s", client->why);
+        return;
+    }
+    sw_log_event(SW_LOG_INFO,
+                 SW_LOG_FIELDS({"session", .text = sw_session_text(sw_conn_session(conn), session)},
+                               {"server", .text = sw_address_text(&client->server, server)},
+                               {"cipher", .text = sw_conn_cipher(conn)},
+                               {"group", .text = sw_conn_group(conn)},
+                               {"server_mtu", .number = sw_conn_ip_config(conn)->mtu}),
+                 "Online");
+    if (sw_conn_expresslane(conn) == SW_EXPRESSLANE_ACTIVE)
+        on_lane(client, conn); /* it was quick */
+}
+
+static void on_event(void *user, struct sw_conn *conn, const struct sw_event *event)
+{
+    struct sw_client *client = user;
+    char why[sizeof client->why];
+    switch (event->type) {
+    case SW_EVENT_STATE:
+        sw_log_debug("state %s", sw_state_name(sw_conn_state(conn)));
+        break;
+    case SW_EVENT_EXPRESSLANE:
+        on_lane(client, conn);
+        break;
+    case SW_EVENT_REJECTED:
+        sw_log_rate(SW_LOG_INFO, "the server may have forgotten this session: asking it");
+        break;
+    case SW_EVENT_CLOSED:
+        client->conn = NULL;
+        sw_client_explain(event, sw_client_server(client), true, true, why, sizeof why);
+        sw_client_lost(client, sw_exit_of_error(event->error, true), "%s", why);
+        break;
+    default:
+        break;
+    }
+}
+
+static struct sw_conn *find(void *user, uint32_t destination)
+{
+    struct sw_client *client = user;
+    return client->conn;
+}
+
+static void tun_lost(void *user)
+{
+    struct sw_client *client = user;
+    sw_client_end(client, SW_EXIT_HOST, "the TUN device %s is gone",
+                  sw_worker_tun(client->worker)->name);
+}
+
+const struct sw_worker_ops sw_client_ops = {
+    .event = on_event,
+    .find = find,
+    .tun_lost = tun_lost,
+};
