@@ -68,8 +68,12 @@ static void full_name(const struct sw_metric_def *def, char name[FULL_NAME_MAX])
 
 static uint64_t value_of(const struct section *section, size_t i)
 {
-    const void *field = (const char *)section->counters + section->table[i].offset;
-    return __atomic_load_n((const uint64_t *)field, __ATOMIC_RELAXED);
+    const struct sw_metric_def *def = &section->table[i];
+    const void *field = (const char *)section->counters + def->offset;
+    uint64_t sum = 0;
+    for (unsigned k = 0; k <= def->before; k++)
+        sum += __atomic_load_n((const uint64_t *)field - k, __ATOMIC_RELAXED);
+    return sum;
 }
 
 uint64_t sw_metrics_get(const struct sw_metrics *metrics, const char *name)

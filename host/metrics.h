@@ -36,6 +36,7 @@ struct sw_metric_def {
     const char *help;        /**< one sentence, no full stop */
     size_t offset;           /**< of a uint64_t in the section's struct */
     enum sw_metric_kind kind;
+    unsigned before; /**< so many fields just before it are added: buckets of a histogram */
 };
 
 #define SW_METRIC(type, field, metric_name, sentence)                                              \
@@ -53,6 +54,22 @@ struct sw_metric_def {
         .name = metric_name, .help = sentence, .offset = offsetof(type, field),                    \
         .kind = SW_METRIC_GAUGE                                                                    \
     }
+#define SW_METRIC_BUCKET(type, field, metric_name, sentence, index, limit)                         \
+    {                                                                                              \
+        .name = metric_name "_bucket", .label_key = "le", .label_value = limit, .help = sentence,  \
+        .offset = offsetof(type, field.buckets) + (index) * sizeof(uint64_t),                      \
+        .kind = SW_METRIC_COUNTER, .before = (index)                                               \
+    }
+/** The rows of a struct sw_histogram (host/histogram.h), each with all that is below it. */
+#define SW_METRIC_HISTOGRAM(type, field, metric_name, sentence)                                    \
+    SW_METRIC_BUCKET(type, field, metric_name, sentence, 0, "1"),                                  \
+        SW_METRIC_BUCKET(type, field, metric_name, sentence, 1, "2"),                              \
+        SW_METRIC_BUCKET(type, field, metric_name, sentence, 2, "4"),                              \
+        SW_METRIC_BUCKET(type, field, metric_name, sentence, 3, "8"),                              \
+        SW_METRIC_BUCKET(type, field, metric_name, sentence, 4, "16"),                             \
+        SW_METRIC_BUCKET(type, field, metric_name, sentence, 5, "32"),                             \
+        SW_METRIC_BUCKET(type, field, metric_name, sentence, 6, "64"),                             \
+        SW_METRIC_BUCKET(type, field, metric_name, sentence, 7, "+Inf")
 #define SW_METRIC_COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
 struct sw_metrics;

@@ -8,6 +8,7 @@
 
 #include <slipway/types.h>
 
+#include "host/histogram.h"
 #include "host/reuseport.h"
 #include "host/sys.h"
 
@@ -32,6 +33,7 @@ struct sw_udp_counters {
     uint64_t recv_calls, recv_datagrams, recv_bytes;
     uint64_t gro_runs, gro_datagrams; /**< runs of several datagrams, and what was in them */
     uint64_t recv_truncated, recv_invalid_addr, recv_missing_pktinfo, recv_errors;
+    struct sw_histogram batch_size; /**< datagrams in one message, single or run */
 };
 
 struct sw_udp {

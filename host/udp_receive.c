@@ -119,6 +119,7 @@ static unsigned take_message(struct sw_udp *udp, unsigned slot, sw_udp_taker tak
     size_t stride = news.stride > 0 && news.stride < len ? news.stride : len;
     unsigned count = stride > 0 ? (unsigned)((len + stride - 1) / stride) : 1;
     udp->counters.recv_datagrams += count;
+    sw_histogram_add(&udp->counters.batch_size, count);
     udp->counters.recv_bytes += len;
     if (count > 1) {
         udp->counters.gro_runs++;

@@ -278,6 +278,7 @@ static void count_sent(struct sw_udp_sender *sender, const struct sw_batch_chunk
 {
     sender->counters->messages++;
     sender->counters->datagrams += piece->count;
+    sw_histogram_add(&sender->counters->batch_size, piece->count);
     sender->counters->bytes += piece_len(chunk, piece);
     if (piece->count == 1) return;
     sender->counters->gso_messages++;

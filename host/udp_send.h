@@ -9,6 +9,7 @@
 
 #include <slipway/batch.h>
 
+#include "host/histogram.h"
 #include "host/udp.h"
 
 #define SW_UDP_SEND_MESSAGES 64 /**< most messages of one call */
@@ -34,6 +35,7 @@ struct sw_udp_send_counters {
     uint64_t gso_off;               /**< 1: it is switched off now */
     uint64_t gso_peer_limited;      /**< how often a peer's stride was limited */
     uint64_t dropped[SW_UDP_DROPS]; /**< datagrams */
+    struct sw_histogram batch_size; /**< datagrams in one message */
 };
 
 struct sw_udp_sender;

@@ -127,6 +127,8 @@ static const struct sw_metric_def udp_metrics[] = {
     UDP(recv_invalid_addr, "Datagrams from nowhere that could be answered, dropped"),
     UDP(recv_missing_pktinfo, "Datagrams without the local address they came to"),
     UDP(recv_errors, "Receive errors, mostly news about earlier sends"),
+    SW_METRIC_HISTOGRAM(struct sw_udp_counters, batch_size, "udp_recv_batch_size",
+                        "Messages received with at most so many datagrams"),
 };
 
 #define SEND(field, name, sentence) SW_METRIC(struct sw_udp_send_counters, field, name, sentence)
@@ -156,6 +158,8 @@ static const struct sw_metric_def udp_send_metrics[] = {
     DROP(SW_UDP_DROP_REFUSED, "refused"),
     DROP(SW_UDP_DROP_FORBIDDEN, "forbidden"),
     DROP(SW_UDP_DROP_OTHER, "other"),
+    SW_METRIC_HISTOGRAM(struct sw_udp_send_counters, batch_size, "udp_send_batch_size",
+                        "Messages sent with at most so many datagrams"),
 };
 
 #define TUN(field, name, sentence) SW_METRIC(struct sw_tun_counters, field, name, sentence)

@@ -2,6 +2,7 @@
 
 /* The counter registry: names, labels, sums over sections. */
 
+#include "host/histogram.h"
 #include "host/metrics.h"
 
 #include <setjmp.h>
@@ -16,6 +17,12 @@ struct counters {
     uint64_t fatal;
     uint64_t harmless;
     uint64_t sessions;
+};
+
+struct sized {
+    uint64_t before;
+    struct sw_histogram sizes;
+    uint64_t after;
 };
 
 static const struct sw_metric_def table[] = {
@@ -75,6 +82,31 @@ static void test_equal_names_are_summed_over_sections(void **state)
     sw_metrics_free(metrics);
 }
 
+static void test_histogram_shows_what_is_at_most_so_large(void **state)
+{
+    (void)state;
+    static const struct sw_metric_def rows[] = {
+        SW_METRIC_HISTOGRAM(struct sized, sizes, "size", "Sizes")};
+    static const unsigned values[] = {0, 1, 2, 3, 4, 33, 64, 65, 100000};
+    static const struct {
+        const char *name;
+        uint64_t count;
+    } expected[] = {
+        {"size_bucket{le=\"1\"}", 2},  {"size_bucket{le=\"2\"}", 3},
+        {"size_bucket{le=\"4\"}", 5},  {"size_bucket{le=\"8\"}", 5},
+        {"size_bucket{le=\"16\"}", 5}, {"size_bucket{le=\"32\"}", 5},
+        {"size_bucket{le=\"64\"}", 7}, {"size_bucket{le=\"+Inf\"}", 9},
+    };
+    struct sized sized = {.before = 1000, .after = 1000};
+    struct sw_metrics *metrics = sw_metrics_new();
+    sw_metrics_add(metrics, rows, SW_METRIC_COUNT(rows), &sized);
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
+        sw_histogram_add(&sized.sizes, values[i]);
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++)
+        assert_int_equal(sw_metrics_get(metrics, expected[i].name), expected[i].count);
+    sw_metrics_free(metrics);
+}
+
 static void test_json_keys_are_sorted_full_names(void **state)
 {
     (void)state;
@@ -111,6 +143,7 @@ int main(void)
         cmocka_unit_test(test_definitions_name_field_and_kind),
         cmocka_unit_test(test_values_are_read_when_asked),
         cmocka_unit_test(test_equal_names_are_summed_over_sections),
+        cmocka_unit_test(test_histogram_shows_what_is_at_most_so_large),
         cmocka_unit_test(test_json_keys_are_sorted_full_names),
         cmocka_unit_test(test_large_counters_end_where_json_ends),
     };
