@@ -39,7 +39,7 @@ static void seal_text(uint8_t *datagram)
 {
     memcpy(datagram + SW_LANE_TEXT, lane->head, HEAD);
     memcpy(datagram + SW_LANE_TEXT + HEAD, lane->body, BODY);
-    sw_expresslane_seal(&lane->conn, datagram, TEXT);
+    sw_expresslane_seal(&lane->conn, datagram, TEXT, false);
 }
 
 static void set_up(void)
@@ -110,7 +110,7 @@ static void check(void)
         bool encoded;
         random_fill(&seed, text, len);
         memcpy(datagram + SW_LANE_TEXT, text, len);
-        sw_expresslane_seal(&lane->conn, datagram, len);
+        sw_expresslane_seal(&lane->conn, datagram, len, false);
         const uint8_t *p = datagram + SW_HEADER_LEN;
         struct sw_aead_packet packet = fields(datagram, aad);
 
@@ -151,7 +151,7 @@ static uint64_t lane_seal(unsigned count)
 {
     uint64_t all = 0;
     for (unsigned i = 0; i < count; i++) {
-        sw_expresslane_seal(&lane->conn, lane->sealed[i % SEALED], TEXT);
+        sw_expresslane_seal(&lane->conn, lane->sealed[i % SEALED], TEXT, false);
         all += lane->sealed[i % SEALED][40];
     }
     return all;

@@ -99,6 +99,10 @@ void sw_client_lost(struct sw_client *client, enum sw_client_exit status, const 
 /** Moves the connection when the host's addresses or routes change. NULL: it will not. */
 struct sw_network_watch *sw_client_watch_network(struct sw_client *client);
 
+/** Applies enable_inside_pkt_encoding to the connection, if it is Online. Not from an event of the
+ * engine. */
+void sw_client_set_encoding(struct sw_client *client, bool enable);
+
 /** Ends the run: status to exit with and, unless it is 0, the final line. */
 void sw_client_end(struct sw_client *client, enum sw_client_exit status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

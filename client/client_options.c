@@ -329,12 +329,13 @@ static const struct sw_option options[] = {
     {
         .name = "enable_inside_pkt_encoding",
         .flag = 'e',
-        .flags = SW_OPTION_LATER,
         .type = &sw_type_bool,
         .offset = AT(enable_inside_pkt_encoding),
         .initial = "false",
         .group = "Tunnel",
-        .help = "Ask the server to re-encode inside packets.",
+        .help = "Ask the server to re-encode inside packets with a codec that both ends have. "
+                "slipway-client has none, like the stock client: a line in the log says so, and "
+                "packets stay as they are.",
     },
 
     SW_OFFLOAD_OPTIONS(AT),

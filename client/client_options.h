@@ -81,7 +81,7 @@ struct sw_client_config {
     bool enable_tun_iouring;          /**< later */
     uint32_t iouring_entry_count;     /**< later */
     sw_time iouring_sqpoll_idle_time; /**< later; 0: no polling thread */
-    bool enable_inside_pkt_encoding;  /**< later */
+    bool enable_inside_pkt_encoding;
 
     /* Liveness */
     sw_time keepalive_interval;

@@ -79,6 +79,7 @@ void sw_client_online(struct sw_client *client)
                  "Online");
     if (sw_conn_expresslane(conn) == SW_EXPRESSLANE_ACTIVE)
         on_lane(client, conn); /* it was quick */
+    if (client->config->enable_inside_pkt_encoding) sw_client_set_encoding(client, true);
 }
 
 static void on_event(void *user, struct sw_conn *conn, const struct sw_event *event)
@@ -91,6 +92,9 @@ static void on_event(void *user, struct sw_conn *conn, const struct sw_event *ev
         break;
     case SW_EVENT_EXPRESSLANE:
         on_lane(client, conn);
+        break;
+    case SW_EVENT_ENCODING:
+        sw_log_info("encoding of inside packets is %s", sw_conn_encoding(conn) ? "on" : "off");
         break;
     case SW_EVENT_REJECTED:
         sw_log_rate(SW_LOG_INFO, "the server may have forgotten this session: asking it");

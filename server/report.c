@@ -29,6 +29,7 @@ static const struct sw_metric_def gauges[] = {
     GAUGE(sessions_current_online, "Sessions online"),
     GAUGE(sessions_lifetime_total, "Connections since the start"),
     GAUGE(sessions_pending_id_rotations, "Sessions between two session ids"),
+    GAUGE(sessions_encoding_enabled, "Sessions whose packets are offered to a codec"),
     GAUGE(assigned_internal_ips, "Inside addresses in use"),
     GAUGE_NAMED(active[0], "sessions_active_5m", "Sessions that moved packets in 5 minutes"),
     GAUGE_NAMED(active[1], "sessions_active_15m", "Sessions that moved packets in 15 minutes"),
@@ -56,6 +57,7 @@ static void gauge_session(struct sw_server_gauges *out, struct sw_conn *conn, sw
     }
     out->sessions_current_online++;
     if (sw_conn_rotating(conn)) out->sessions_pending_id_rotations++;
+    if (sw_conn_encoding(conn)) out->sessions_encoding_enabled++;
     for (size_t i = 0; i < sizeof windows / sizeof windows[0]; i++) {
         if (data > 0 && now - client->data_at <= windows[i])
             out->active[i]++;

@@ -24,6 +24,7 @@
 
 /** Present values, filled in by sw_server_gauge(). */
 struct sw_server_gauges {
+    uint64_t sessions_encoding_enabled;
     uint64_t sessions_current_online, sessions_lifetime_total, sessions_pending_id_rotations;
     uint64_t active[3], standby[3]; /**< 5, 15, 60 minutes */
     uint64_t assigned_internal_ips; /**< of all workers; in the first one's */

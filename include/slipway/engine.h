@@ -3,6 +3,7 @@
 #define SLIPWAY_ENGINE_H
 
 #include <slipway/batch.h>
+#include <slipway/codec.h>
 #include <slipway/error.h>
 #include <slipway/plugin.h>
 #include <slipway/tls.h>
@@ -47,6 +48,7 @@ enum sw_event_type {
     SW_EVENT_WRITABLE, /**< stream: the send queue has bytes; take them with sw_conn_stream_peek()
                         */
     SW_EVENT_EXPRESSLANE, /**< sw_conn_expresslane() changed */
+    SW_EVENT_ENCODING,    /**< sw_conn_encoding() changed */
     SW_EVENT_REJECTED,    /**< client: an (unauthenticated) REJECT came in */
     SW_EVENT_CLOSED,      /**< last event; error says why (0: sw_conn_close() by the caller) */
 };
@@ -110,6 +112,9 @@ struct sw_callbacks {
      */
     int (*authorise)(void *user, struct sw_conn *conn, const struct sw_credentials *credentials);
 
+    /** Optional, server: whether an authenticated client may use the codec; NULL: it may. */
+    bool (*encoding_allowed)(void *user, struct sw_conn *conn);
+
     /** Server: an inside address (host byte order) for the connection, called once, after
      * authorise. 0 or SW_ENOADDRESS. */
     int (*assign)(void *user, struct sw_conn *conn, uint32_t *inside_ip);
@@ -163,7 +168,9 @@ struct sw_engine_counters {
     uint64_t expresslane_exchanged;       /**< keys of ours that came into use */
     uint64_t expresslane_exchange_failed; /**< offers nobody acknowledged */
     uint64_t expresslane_degraded;
-    uint64_t drop_encoded;        /**< encoded packets, for which there is no codec */
+    uint64_t drop_encoded; /**< encoded packets of the lane that no codec could make sense of */
+    uint64_t received_encoding_req_non_online, received_encoding_req_with_tcp;
+    uint64_t received_encoding_req_no_authorization, received_encoding_res_as_server;
     uint64_t hello_received;      /**< ClientHellos handled without state */
     uint64_t hello_retry_sent;    /**< HelloRetryRequests */
     uint64_t hello_amplification; /**< dropped: smaller than the answer it would cause */
@@ -211,6 +218,7 @@ struct sw_engine_config {
     uint16_t inside_mtu;  /**< of the TUN; a server tells it to clients */
     uint16_t outside_mtu; /**< 576..1500; a server uses 1500 */
 
+    const struct sw_codec *codec;                          /**< borrowed; NULL: none */
     struct sw_plugin_list inside_plugins, outside_plugins; /**< empty: none */
 
     bool expresslane;             /**< offer or accept the AES-256-GCM data path over UDP */
@@ -238,6 +246,8 @@ struct sw_engine_config {
     sw_time keepalive_timeout;         /**< 0: 60 s */
     bool keepalive_on_demand; /**< not continuous: ping only for tracer and network changes */
     sw_time tracer_timeout;   /**< 0: 10 s */
+    bool encode_at_connect;   /**< ask for encoding as soon as Online; nothing without codec */
+    sw_time encoding_stall;   /**< turn it off when no packet comes back for so long; 0: never */
 };
 
 /** Copies config (not what it points to). NULL: out of memory or contradictory config. */

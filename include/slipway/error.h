@@ -52,6 +52,8 @@ enum sw_error {
     SW_EAUTH = -53,   /**< not authentic under any key */
     SW_EREPLAY = -54, /**< seen before, or too old to tell */
 
+    SW_ECODEC = -55, /**< the codec cannot go on */
+
     /* TLS */
     SW_ETLS = -60,       /**< TLS library failure that does not end a datagram connection */
     SW_ETLSFATAL = -61,  /**< fatal alert, or a failure the library cannot continue from */

@@ -50,6 +50,8 @@ static const char *const texts[] = {
     [-SW_EAUTH] = "not authentic",
     [-SW_EREPLAY] = "replayed, or too old to tell",
 
+    [-SW_ECODEC] = "the codec failed",
+
     [-SW_ETLS] = "TLS failure",
     [-SW_ETLSFATAL] = "fatal TLS failure",
     [-SW_ECERT] = "the peer's certificate was not accepted",

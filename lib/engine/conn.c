@@ -17,6 +17,23 @@
  * (docs/protocol/session.md §11). */
 #define LONGEST_ESTABLISHED_INTERVAL (3 * SW_SECOND)
 
+/* What a connection has elsewhere: plugins, codec, its place among the deadlines. All or nothing.
+ */
+static int equip(struct sw_conn *conn)
+{
+    int r = sw_plugins_attach(conn);
+
+    if (r < 0) return r;
+    r = sw_encoding_attach(conn);
+    if (r < 0) goto no_codec;
+    r = sw_deadlines_add(&conn->engine->deadlines, &conn->deadline);
+    if (r == 0) return 0;
+    sw_encoding_detach(conn);
+no_codec:
+    sw_plugins_detach(conn);
+    return r;
+}
+
 struct sw_conn *sw_conn_new(struct sw_engine *engine, enum sw_transport transport,
                             const struct sw_path *path)
 {
@@ -34,12 +51,7 @@ struct sw_conn *sw_conn_new(struct sw_engine *engine, enum sw_transport transpor
     sw_list_init(&conn->link);
     sw_keepalive_init(&conn->keepalive, engine->config.keepalive_interval,
                       engine->config.keepalive_timeout, !engine->config.keepalive_on_demand);
-    if (sw_plugins_attach(conn) < 0) {
-        free(conn);
-        return NULL;
-    }
-    if (sw_deadlines_add(&engine->deadlines, &conn->deadline) < 0) {
-        sw_plugins_detach(conn);
+    if (equip(conn) < 0) {
         free(conn);
         return NULL;
     }
@@ -56,6 +68,7 @@ void sw_conn_free(struct sw_conn *conn)
     sw_stream_queue_release(&conn->out);
     free(conn->in);
     sw_expresslane_release(conn);
+    sw_encoding_detach(conn);
     sw_plugins_detach(conn);
     sw_tls_wipe(conn->auth_digest, sizeof conn->auth_digest);
     free(conn);
@@ -88,6 +101,7 @@ void sw_conn_enter_state(struct sw_conn *conn, enum sw_state state)
     conn->state = state;
     sw_conn_event(conn, SW_EVENT_STATE);
     if (state == SW_STATE_ONLINE && conn->state == state) sw_expresslane_rotate(conn);
+    if (state == SW_STATE_ONLINE && conn->state == state) sw_encoding_online(conn);
 }
 
 bool sw_conn_established(const struct sw_conn *conn)
@@ -273,9 +287,13 @@ static void lane_ping_timer(struct sw_conn *conn)
 void sw_conn_timer(struct sw_conn *conn)
 {
     static void (*const handlers[SW_TIMERS])(struct sw_conn *) = {
-        [SW_TIMER_DTLS] = dtls_timer,           [SW_TIMER_AUTH] = auth_timer,
-        [SW_TIMER_CONNECT] = connect_timer,     [SW_TIMER_EXPRESSLANE] = sw_expresslane_timer,
-        [SW_TIMER_LANE_PING] = lane_ping_timer, [SW_TIMER_IDLE] = idle_timer,
+        [SW_TIMER_DTLS] = dtls_timer,
+        [SW_TIMER_AUTH] = auth_timer,
+        [SW_TIMER_CONNECT] = connect_timer,
+        [SW_TIMER_EXPRESSLANE] = sw_expresslane_timer,
+        [SW_TIMER_ENCODING] = sw_encoding_timer,
+        [SW_TIMER_LANE_PING] = lane_ping_timer,
+        [SW_TIMER_IDLE] = idle_timer,
     };
     sw_time now = conn->engine->env.now;
 
@@ -309,6 +327,7 @@ void sw_conn_network_changed(struct sw_conn *conn, sw_time now)
     sw_engine_enter(engine, now);
     if (conn->state == SW_STATE_ONLINE && sw_keepalive_ask(&conn->keepalive, now))
         sw_conn_send_ping(conn);
+    conn->encoding.delivered = now; /* what is late now may be late for that reason */
     sw_conn_rearm(conn);
     sw_engine_leave(engine);
 }

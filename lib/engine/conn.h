@@ -9,6 +9,7 @@
 #include "lib/base/hash_table.h"
 #include "lib/base/list.h"
 #include "lib/engine/deadline.h"
+#include "lib/engine/encoding.h"
 #include "lib/engine/expresslane.h"
 #include "lib/engine/keepalive.h"
 #include "lib/engine/key_update.h"
@@ -26,6 +27,7 @@ enum sw_timer {
     SW_TIMER_AUTH,        /**< client: repeat AuthRequest */
     SW_TIMER_CONNECT,     /**< client: connect timeout; server: stale, not Online in time */
     SW_TIMER_EXPRESSLANE, /**< repeat an offer */
+    SW_TIMER_ENCODING,    /**< client: repeat a request to encode */
     SW_TIMER_LANE_PING,   /**< client: counters are compared, however busy the tunnel is (R8) */
     SW_TIMER_IDLE,        /**< server: nothing authentic for too long */
     SW_TIMERS
@@ -75,6 +77,7 @@ struct sw_conn {
     sw_time tracer_fired_for; /**< last_received the tracer has already asked about */
 
     struct sw_expresslane lane;
+    struct sw_encoding encoding;
     void **plugin_instances;         /**< inside, then outside; NULL: no plugins */
     struct sw_key_update key_update; /**< server */
     uint8_t peer_epoch;              /**< low bits, of the last record that was authentic */

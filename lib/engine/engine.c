@@ -79,6 +79,7 @@ static bool equip(struct sw_engine *engine)
         if (engine->guests == NULL) return false;
     }
     if (sw_plugins_init(engine) < 0) return false;
+    if (config->codec != NULL && (engine->piece = malloc(SW_ENCODE_MAX)) == NULL) return false;
     if (config->expresslane) engine->aead = sw_aead_new(NULL);
     return !config->expresslane || engine->aead != NULL;
 }
@@ -132,6 +133,7 @@ void sw_engine_free(struct sw_engine *engine)
     sw_conn_table_release(engine);
     sw_aead_free(engine->aead);
     sw_plugins_release(engine);
+    free(engine->piece);
     sw_deadlines_release(&engine->deadlines);
     sw_tls_context_free(engine->config.datagram);
     sw_tls_context_free(engine->config.stream);

@@ -38,6 +38,7 @@ struct sw_engine {
 
     struct sw_aead *aead; /**< NULL without Expresslane */
     struct sw_plugins plugins;
+    uint8_t *piece; /**< a packet for the encoder; NULL without codec */
 
     struct sw_conn *client; /**< client: the one connection */
 

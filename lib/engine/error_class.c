@@ -12,7 +12,7 @@ static const int fatal_on_udp[] = {
     SW_ETIMEOUT,  SW_EUNAUTHORISED, SW_EDENIED,    SW_EGOODBYE, SW_ECLOSED,
     SW_EMODE,     SW_ETRANSPORT,    SW_ENOADDRESS, SW_EADDRESS, SW_ENOCODEC,
     SW_ETLSFATAL, SW_EPEERCLOSED,   SW_ECERT,      SW_ENAME,    SW_EENUM,
-    SW_EUTF8,     SW_ETOOLARGE,     SW_EBOOL,      SW_ENOMEM,
+    SW_EUTF8,     SW_ETOOLARGE,     SW_EBOOL,      SW_ENOMEM,   SW_ECODEC,
 };
 
 bool sw_error_is_fatal(enum sw_transport transport, int error)

@@ -108,9 +108,10 @@ static inline size_t sw_lane_datagram_len(size_t n)
 
 /**
  * Makes a packet of the len bytes of text, at most 65535, at datagram + SW_LANE_TEXT: seals them in
- * place and writes what goes before them. The lane must be ready.
+ * place and writes what goes before them. encoded: it is output of an encoder. The lane must be
+ * ready.
  */
-void sw_expresslane_seal(struct sw_conn *conn, uint8_t *datagram, size_t len);
+void sw_expresslane_seal(struct sw_conn *conn, uint8_t *datagram, size_t len, bool encoded);
 
 /**
  * Opens the payload of a flagged datagram into out (size bytes). Bytes of the text, with *encoded

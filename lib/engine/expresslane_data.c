@@ -24,7 +24,7 @@ static size_t put_aad(uint8_t out[AAD_V2_LEN], uint8_t version, const struct sw_
     return version >= 2 ? AAD_V2_LEN : AAD_V1_LEN;
 }
 
-void sw_expresslane_seal(struct sw_conn *conn, uint8_t *datagram, size_t len)
+void sw_expresslane_seal(struct sw_conn *conn, uint8_t *datagram, size_t len, bool encoded)
 {
     struct sw_expresslane *lane = &conn->lane;
     const struct sw_header header = {
@@ -36,17 +36,18 @@ void sw_expresslane_seal(struct sw_conn *conn, uint8_t *datagram, size_t len)
     uint8_t *nonce = p + 8, *tag = p + 20;
     uint8_t aad[AAD_V2_LEN];
     uint64_t counter = ++lane->sent;
+    uint16_t flags = encoded ? FLAG_ENCODED : 0;
 
     sw_header_encode(datagram, &header);
     sw_put_be64(p, counter);
     memcpy(nonce, &lane->self.salt, sizeof lane->self.salt);
     sw_put_be64(nonce + 4, counter);
     sw_put_be16(p + 36, (uint16_t)len);
-    sw_put_be16(p + 38, 0);
+    sw_put_be16(p + 38, flags);
     const struct sw_aead_packet packet = {
         .nonce = nonce,
         .aad = aad,
-        .aad_len = put_aad(aad, lane->version, &header.session, counter, 0),
+        .aad_len = put_aad(aad, lane->version, &header.session, counter, flags),
     };
     lane->self.sealed++;
     sw_aead_seal(conn->engine->aead, lane->self.ready, &packet, datagram + SW_LANE_TEXT, len, tag);

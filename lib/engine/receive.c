@@ -137,7 +137,19 @@ static void deliver(struct sw_conn *conn, uint8_t *data, size_t len)
     engine->counters.tunnel_to_inside_bytes += packet.total_len;
     conn->stats.packets_in++;
     conn->stats.bytes_in += packet.total_len;
+    conn->encoding.delivered = engine->env.now;
     engine->config.callbacks->inside(engine->config.user, conn, data, packet.total_len);
+}
+
+int sw_conn_decoded(struct sw_conn *conn, uint8_t *packet, size_t len, sw_time now)
+{
+    struct sw_engine *engine = conn->engine;
+
+    if (conn->state != SW_STATE_ONLINE) return SW_ESTATE;
+    sw_engine_enter(engine, now);
+    deliver(conn, packet, len);
+    sw_engine_leave(engine);
+    return 0;
 }
 
 static int on_data(struct sw_conn *conn, const struct sw_frame *frame)
@@ -159,17 +171,36 @@ static int on_fragment(struct sw_conn *conn, const struct sw_frame *frame)
     return 0;
 }
 
+/* 0, or the error that ends the connection if what was encoded is certainly the peer's. */
+static int decode(struct sw_conn *conn, uint8_t *data, size_t len)
+{
+    if (!sw_encoding_possible(conn)) return SW_ENOCODEC;
+    switch (sw_encoding_decode(conn, data, len)) {
+    case SW_CODEC_TAKEN:
+        return 0;
+    case SW_CODEC_SKIPPED:
+        deliver(conn, data, len);
+        return 0;
+    case SW_CODEC_FAILED:
+        break;
+    }
+    return SW_ECODEC;
+}
+
 static int on_encoded(struct sw_conn *conn, const struct sw_frame *frame)
 {
-    (void)frame;
-    return conn->state == SW_STATE_ONLINE ? SW_ENOCODEC : SW_ESTATE;
+    if (conn->state != SW_STATE_ONLINE) return SW_ESTATE;
+    return decode(conn, (uint8_t *)(uintptr_t)frame->data.data, frame->data.len);
+}
+
+static int on_encoding_request(struct sw_conn *conn, const struct sw_frame *frame)
+{
+    return sw_encoding_request(conn, &frame->encoding);
 }
 
 static int on_encoding_response(struct sw_conn *conn, const struct sw_frame *frame)
 {
-    (void)conn;
-    (void)frame;
-    return SW_ENOCODEC;
+    return sw_encoding_response(conn, &frame->encoding);
 }
 
 static int on_expresslane_config(struct sw_conn *conn, const struct sw_frame *frame)
@@ -195,7 +226,7 @@ static int handle(struct sw_conn *conn, const struct sw_frame *frame)
         [SW_FRAME_DATA_FRAG] = on_fragment,
         [SW_FRAME_ENCODED_DATA] = on_encoded,
         [SW_FRAME_ENCODED_DATA_FRAG] = on_fragment,
-        [SW_FRAME_ENCODING_REQUEST] = on_nothing,
+        [SW_FRAME_ENCODING_REQUEST] = on_encoding_request,
         [SW_FRAME_ENCODING_RESPONSE] = on_encoding_response,
         [SW_FRAME_EXPRESSLANE_CONFIG] = on_expresslane_config,
     };
@@ -373,9 +404,9 @@ static int expresslane_packet(struct sw_conn *conn, const struct sw_header *head
     note_activity(conn);
     if (conn->state != SW_STATE_ONLINE)
         engine->counters.drop_data_not_online++;
-    else if (encoded)
+    else if (encoded && decode(conn, engine->inbox, (size_t)n) < 0)
         engine->counters.drop_encoded++; /* R4 */
-    else
+    else if (!encoded)
         deliver(conn, engine->inbox, (size_t)n);
     return 1;
 }

@@ -34,6 +34,7 @@ enum { UNTOUCHED = 0, FIRST_SEGMENT = 1 };
 /* Cut or not, what is sent looks the same: count pieces of at most piece_max bytes. */
 struct pieces {
     bool super;
+    bool encoded; /* output of an encoder: one piece */
     struct sw_segmenter segmenter;
     const struct sw_inside_packet *packet;
     unsigned count;
@@ -60,6 +61,7 @@ static int cut(struct sw_engine *engine, const struct sw_inside_packet *packet,
 {
     enum sw_segment_refusal why;
 
+    pieces->encoded = false;
     pieces->packet = packet;
     pieces->super = sw_vnet_is_super(&packet->vnet);
     pieces->count = 1;
@@ -87,13 +89,13 @@ static void build_piece(const struct pieces *pieces, unsigned i, uint8_t *out)
         memcpy(out, pieces->packet->data, pieces->packet->len);
 }
 
-/* Appends piece i as a Data frame. The caller has seen to the room. */
+/* Appends piece i as a Data or EncodedData frame. The caller has seen to the room. */
 static void put_piece(const struct pieces *pieces, unsigned i, struct sw_writer *w)
 {
     size_t len = piece_len(pieces, i);
     uint8_t *out;
 
-    sw_writer_u8(w, SW_FRAME_DATA);
+    sw_writer_u8(w, pieces->encoded ? SW_FRAME_ENCODED_DATA : SW_FRAME_DATA);
     sw_writer_be16(w, (uint16_t)len);
     if (sw_writer_claim(w, len, &out) == 0) build_piece(pieces, i, out);
 }
@@ -218,10 +220,24 @@ static bool send_sealed(struct sw_conn *conn, const struct pieces *pieces, unsig
                          sw_lane_datagram_len(len) + engine->plugins.outside_grows, &out) < 0)
         return false;
     build_piece(pieces, i, out + SW_LANE_TEXT);
-    sw_expresslane_seal(conn, out, len);
+    sw_expresslane_seal(conn, out, len, pieces->encoded);
     sw_output_commit(conn, out, sw_lane_datagram_len(len));
     engine->counters.expresslane_sent++;
     return true;
+}
+
+/* docs/offload.md F.10: cut first, then each segment to the encoder. */
+static enum sw_codec_result encode_piece(struct sw_conn *conn, const struct pieces *pieces,
+                                         unsigned i, size_t len)
+{
+    const struct sw_engine *engine = conn->engine;
+
+    build_piece(pieces, i, engine->piece);
+    enum sw_codec_result result =
+        engine->config.codec->encode(conn->encoding.instance, engine->piece, len, engine->env.now);
+    if (result == SW_CODEC_TAKEN) count_sent(conn, len);
+    if (result == SW_CODEC_FAILED) sw_conn_fail(conn, SW_ECODEC);
+    return result;
 }
 
 static int send_datagrams(struct sw_conn *conn, struct sw_inside_packet *packet,
@@ -234,10 +250,34 @@ static int send_datagrams(struct sw_conn *conn, struct sw_inside_packet *packet,
         size_t len = piece_len(pieces, i);
 
         if (sw_output_room(conn->engine, len + SW_LANE_HEADER_LEN) < 0) return SW_EAGAIN;
-        if (fast ? send_sealed(conn, pieces, i, len) : send_record(conn, pieces, i))
+        if (conn->encoding.enabled && !pieces->encoded) {
+            enum sw_codec_result result = encode_piece(conn, pieces, i, len);
+            if (result == SW_CODEC_FAILED || conn->state != SW_STATE_ONLINE) return 0;
+            if (result == SW_CODEC_TAKEN) continue;
+        }
+        if ((fast ? send_sealed(conn, pieces, i, len) : send_record(conn, pieces, i)) &&
+            !pieces->encoded)
             count_sent(conn, len);
     }
     return 0;
+}
+
+int sw_conn_encoded(struct sw_conn *conn, const uint8_t *bytes, size_t len, sw_time now)
+{
+    struct sw_engine *engine = conn->engine;
+    struct sw_inside_packet packet = {
+        .data = (uint8_t *)(uintptr_t)bytes, .len = len, .next = FIRST_SEGMENT};
+    struct pieces pieces;
+
+    if (conn->state != SW_STATE_ONLINE) return SW_ESTATE;
+    if (conn->transport != SW_DATAGRAM) return SW_ETRANSPORT;
+    if (len > packet_limit(conn)) return SW_EOVERSIZE;
+    sw_engine_enter(engine, now);
+    cut(engine, &packet, &pieces);
+    pieces.encoded = true;
+    int r = send_datagrams(conn, &packet, &pieces);
+    sw_engine_leave(engine);
+    return r;
 }
 
 /* Upper bound of what the packet adds to the stream queue. */
@@ -334,6 +374,7 @@ static int send_packet(struct sw_conn *conn, struct sw_inside_packet *packet)
     }
     sw_key_update_after_send(conn);
     if (r == 0 && conn->state == SW_STATE_ONLINE) trace(conn);
+    if (conn->encoding.enabled && conn->state == SW_STATE_ONLINE) sw_encoding_watch(conn);
     return r;
 }
 

@@ -126,7 +126,7 @@ static void inject_sealed(struct pair *p, const uint8_t *text, size_t len)
     uint8_t datagram[256];
 
     memcpy(datagram + SW_LANE_TEXT, text, len);
-    sw_expresslane_seal(conn, datagram, len);
+    sw_expresslane_seal(conn, datagram, len, false);
     world_inject(&p->world, &p->client->address, &p->server->address, datagram,
                  sw_lane_datagram_len(len));
     world_run(&p->world, 100 * SW_MILLISECOND, NULL);

@@ -270,6 +270,14 @@ static int on_authorise(void *user, struct sw_conn *conn, const struct sw_creden
     return user_ok && password_ok ? 0 : SW_EDENIED;
 }
 
+static bool on_encoding_allowed(void *user, struct sw_conn *conn)
+{
+    const struct node *node = user;
+
+    (void)conn;
+    return !node->no_encoding;
+}
+
 static int on_assign(void *user, struct sw_conn *conn, uint32_t *ip)
 {
     struct node *node = user;
@@ -315,6 +323,7 @@ static const struct sw_callbacks callbacks = {
     .inside = on_inside,
     .event = on_event,
     .authorise = on_authorise,
+    .encoding_allowed = on_encoding_allowed,
     .assign = on_assign,
     .release = on_release,
     .random = on_random,

@@ -34,6 +34,7 @@ struct node {
     int verdict;             /**< of authorise */
     bool anyone;             /**< authorise says yes to whatever it is asked */
     bool no_address;         /**< assign fails */
+    bool no_encoding;        /**< the codec is not allowed */
     bool flush_blocked;      /**< flush says SW_EAGAIN and sends nothing */
     bool close_in_authorise; /**< authorise closes the connection it is asked about */
     bool close_in_assign;

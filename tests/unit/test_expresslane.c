@@ -161,7 +161,7 @@ static void test_version_stays_once_a_packet_was_sealed(void **state)
         assert_int_equal(rig.lane->version, 3 - version);
         rig_offer(version, 3, 8);
         assert_int_equal(rig.lane->version, version);
-        sw_expresslane_seal(rig.conn, out, 0);
+        sw_expresslane_seal(rig.conn, out, 0, false);
         rig_offer(3 - version, 4, 9);
         rig_ack(3 - version, 1);
         assert_int_equal(rig.lane->version, version);

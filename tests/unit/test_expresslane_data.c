@@ -68,7 +68,7 @@ struct peer_packet {
 static void seal_into(uint8_t *datagram, const uint8_t *plain, size_t len)
 {
     memcpy(datagram + SW_LANE_TEXT, plain, len);
-    sw_expresslane_seal(rig.conn, datagram, len);
+    sw_expresslane_seal(rig.conn, datagram, len, false);
 }
 
 static struct hex sealed(const struct peer_packet *p)
@@ -257,7 +257,7 @@ static void test_an_announced_session_id_is_used_at_once(void **state)
 
     rig_active(2);
     rig_bytes(rig.conn->rotation.bytes, 8, "ab*8");
-    sw_expresslane_seal(rig.conn, datagram, 0);
+    sw_expresslane_seal(rig.conn, datagram, 0, false);
     for (int i = 8; i < 16; i++)
         assert_int_equal(datagram[i], 0xab);
     assert_opens(datagram, 0, datagram);
