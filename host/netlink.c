@@ -159,6 +159,16 @@ int sw_netlink_address_add(struct sw_netlink *nl, unsigned index, uint32_t ip, u
     return finish(nl, NULL, NULL);
 }
 
+int sw_netlink_address_delete(struct sw_netlink *nl, unsigned index, uint32_t ip, unsigned prefix)
+{
+    struct ifaddrmsg *info = begin(nl, RTM_DELADDR, 0, sizeof *info);
+    info->ifa_family = AF_INET;
+    info->ifa_prefixlen = (uint8_t)prefix;
+    info->ifa_index = index;
+    mnl_attr_put_u32(nl->request, IFA_LOCAL, htonl(ip));
+    return finish(nl, NULL, NULL);
+}
+
 /* --- routes ------------------------------------------------------------------------------------*/
 
 static size_t ip_len(const struct sw_address *address)

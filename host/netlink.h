@@ -35,6 +35,9 @@ int sw_netlink_link_queue(struct sw_netlink *nl, unsigned index, unsigned packet
 int sw_netlink_address_add(struct sw_netlink *nl, unsigned index, uint32_t ip, unsigned prefix,
                            uint32_t peer);
 
+/** Takes it away again. EADDRNOTAVAIL if it is not there. */
+int sw_netlink_address_delete(struct sw_netlink *nl, unsigned index, uint32_t ip, unsigned prefix);
+
 /** A unicast route in the main table. */
 struct sw_route {
     struct sw_address destination; /**< port unused; family decides the route's family */

@@ -133,8 +133,25 @@ static int explain(const char *name, int status, int output, char *why, size_t w
     return SW_EINVAL;
 }
 
+/* All that it said. NULL: no memory. */
+static char *read_all(int output)
+{
+    off_t size = lseek(output, 0, SEEK_END);
+    char *text = size >= 0 ? malloc((size_t)size + 1) : NULL;
+    ssize_t n = text != NULL ? pread(output, text, (size_t)size, 0) : -1;
+    if (text != NULL) text[n > 0 ? n : 0] = '\0';
+    return text;
+}
+
 int sw_program_run(const char *const argv[], const char *input, char *why, size_t why_size)
 {
+    return sw_program_output(argv, input, NULL, why, why_size);
+}
+
+int sw_program_output(const char *const argv[], const char *input, char **output, char *why,
+                      size_t why_size)
+{
+    if (output != NULL) *output = NULL;
     char path[4096];
     pid_t pid;
     int result = SW_EINVAL;
@@ -149,6 +166,10 @@ int sw_program_run(const char *const argv[], const char *input, char *why, size_
         snprintf(why, why_size, "%s cannot be run: %s", argv[0], strerror(error));
     else
         result = explain(argv[0], wait_for(pid), out, why, why_size);
+    if (result == 0 && output != NULL && (*output = read_all(out)) == NULL) {
+        snprintf(why, why_size, "%s: out of memory", argv[0]);
+        result = SW_ENOMEM;
+    }
     if (in >= 0) close(in);
     if (out >= 0) close(out);
     return result;

@@ -21,4 +21,9 @@ bool sw_program_exists(const char *name);
  */
 int sw_program_run(const char *const argv[], const char *input, char *why, size_t why_size);
 
+/** The same, with what it wrote to standard output and standard error in *output, freed by the
+ * caller; NULL on failure. */
+int sw_program_output(const char *const argv[], const char *input, char **output, char *why,
+                      size_t why_size);
+
 #endif

@@ -208,6 +208,22 @@ static void close_loop(struct sw_server *server)
     uv_loop_close(&server->loop);
 }
 
+/* Once the address is bound, and so no other server can be using the same TUN device. */
+static int set_host_up(struct sw_server *server, char *why, size_t why_size)
+{
+    const struct sw_server_config *config = server->config;
+    const struct sw_tun *tun = sw_worker_tun(server->crew.workers[0]);
+    const struct sw_host_setup_plan plan = {
+        .tun = tun->name,
+        .tun_index = tun->index,
+        .tun_ip = ntohl(config->tun_ip.s_addr),
+        .pool = config->ip_pool,
+        .device = config->host_setup_device,
+    };
+    if (!config->host_setup) return 0;
+    return sw_host_setup_start(&plan, &server->host_setup, why, why_size);
+}
+
 /* Opens everything; the TUN is the workers' from then on. */
 static int start(struct sw_server *server, char *why, size_t why_size)
 {
@@ -223,6 +239,7 @@ static int start(struct sw_server *server, char *why, size_t why_size)
     if (error == 0) error = open_tls(server, why, why_size);
     if (error == 0) error = open_tun(server, &tun, why, why_size);
     if (error == 0) error = sw_server_open_workers(server, &tun, why, why_size);
+    if (error == 0) error = set_host_up(server, why, why_size);
     if (error == 0) error = open_control(server, why, why_size);
     return error;
 }
@@ -270,6 +287,7 @@ static int serve(struct sw_server *server)
     } else {
         run(server);
     }
+    sw_host_setup_stop(server->host_setup);
     sw_control_close(server->control);
     close_loop(server);
     sw_server_close_workers(server);

@@ -20,6 +20,7 @@
 #include "host/signals.h"
 #include "host/tun_steering.h"
 #include "host/users.h"
+#include "server/host_setup.h"
 #include "server/server.h"
 
 /** Present values, filled in by sw_server_gauge(). */
@@ -58,6 +59,7 @@ struct sw_server {
     struct sw_tun_steering steering;
     uint8_t cookie_key[SW_COOKIE_KEY_LEN];            /**< of all workers */
     char steering_outside[160], steering_inside[160]; /**< one phrase each */
+    struct sw_host_setup *host_setup; /**< NULL: nothing has been set up */
     struct sw_control *control;
     struct sw_signals signals;
     uv_timer_t statistics;

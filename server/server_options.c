@@ -260,6 +260,26 @@ static const struct sw_option options[] = {
         .help = "The server's own address in the tunnel; never given to a client.",
     },
     {
+        .name = "host_setup",
+        .type = &sw_type_bool,
+        .offset = AT(host_setup),
+        .initial = "false",
+        .group = "Tunnel",
+        .help = "Have the server itself make the host forward what clients send: tun_ip and the "
+                "route of ip_pool on the TUN device, net.ipv4.ip_forward, and an nftables table of "
+                "its own with source NAT. All of it is undone when the server ends, or when it "
+                "starts again after a crash. Needs the program nft.",
+    },
+    {
+        .name = "host_setup_device",
+        .flags = SW_OPTION_OPTIONAL,
+        .type = &sw_type_device,
+        .offset = AT(host_setup_device),
+        .group = "Tunnel",
+        .help = "The device towards the Internet, for the source NAT of host_setup. Unset, the one "
+                "of the default route.",
+    },
+    {
         .name = "lightway_server_ip",
         .type = &sw_type_ipv4,
         .offset = AT(lightway_server_ip),
@@ -441,6 +461,8 @@ static void check(struct sw_option_load *load, void *all)
     if (config->proxy_protocol && !sw_server_serves(config, SW_STREAM))
         sw_option_error(load, "proxy_protocol",
                         "needs mode tcp or both; set mode: tcp or both, or remove proxy_protocol");
+    if (config->host_setup_device != NULL && !config->host_setup)
+        sw_option_warn(load, "host_setup_device", "has no effect without host_setup: true");
     if (config->user_db == NULL && config->token_rsa_pub_key_pem == NULL)
         sw_option_error(load, "user_db",
                         "nobody could log in; set user_db to a file made with htpasswd -B");

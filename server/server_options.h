@@ -46,6 +46,8 @@ struct sw_server_config {
     struct in_addr tun_ip; /**< 0.0.0.0: not given */
     struct sw_ipv4_net ip_pool;
     struct sw_ip_map ip_map;
+    bool host_setup;
+    char *host_setup_device; /**< NULL: that of the default route */
     struct in_addr lightway_server_ip;
     struct in_addr lightway_client_ip;
     struct in_addr lightway_dns_ip;
