@@ -2,8 +2,8 @@
 
 /*
  * The client's life: device, worker, control socket, then connecting (connect.c), then the tunnel
- * until something ends it. What was changed on the host is undone before the
- * process ends: routes first, then the goodbye, then the device.
+ * until something ends it. What was changed on the host (footprint.c) is undone before the process
+ * ends, then comes the goodbye, then the device goes.
  */
 
 #define SW_LOG_TARGET "client"
@@ -112,7 +112,10 @@ static int start(struct sw_client *client)
         sw_tun_close(&tun);
         return error;
     }
-    return open_control(client);
+    const struct sw_tun *device = sw_worker_tun(client->worker);
+    error = sw_footprint_open(&client->footprint, client->config, client->nl, device->name,
+                              device->index, client->why, sizeof client->why);
+    return error < 0 ? error : open_control(client);
 }
 
 static void on_signal(void *user, int number)
@@ -168,11 +171,11 @@ int sw_client_run(const struct sw_client_config *config)
         else
             sw_client_end(&client, SW_EXIT_SETUP, "out of memory");
         client.ending = true;
-        sw_routes_remove(&client.routes, client.nl);
-        sw_ways_close(&client.ways, client.nl, NULL);
+        sw_footprint_close(&client.footprint, client.status == SW_EXIT_STOPPED);
         sw_client_disconnect(&client);
         stop_watching(&client);
     }
+    sw_footprint_close(&client.footprint, false);
     if (client.status != 0) fprintf(stderr, "slipway-client: %s\n", client.why);
     sw_control_close(client.control);
     if (client.resolving > 0) {

@@ -5,15 +5,14 @@
 /*
  * What the client's files share: client.c (life), connect.c (all servers at once, until one is
  * chosen; again after the connection ended), candidate.c (one server), attempt.c (one address of
- * it), online.c (the connection), device.c (the TUN), routes.c, roaming.c (changes of the network),
- * report.c (status).
+ * it), online.c (the connection), device.c (the TUN), footprint.c (routes, name server, packet
+ * filter), roaming.c (changes of the network), report.c (status).
  */
 
 #include "client/backoff.h"
 #include "client/candidate.h"
 #include "client/client.h"
-#include "client/routes.h"
-#include "client/ways.h"
+#include "client/footprint.h"
 #include "host/control.h"
 #include "host/metrics.h"
 #include "host/network_watch.h"
@@ -33,9 +32,7 @@ struct sw_client {
     struct sw_metrics *metrics;
     struct sw_control *control;
     struct sw_netlink *nl;
-    struct sw_routes routes;
-    bool routes_there;   /* they were installed, for this connection or one before */
-    struct sw_ways ways; /* to servers that are tried while routes are there */
+    struct sw_footprint footprint;
     struct sw_signals signals;
     struct sw_network_watch *network;
     struct sw_offloads offloads;
@@ -86,10 +83,11 @@ int sw_client_connect(struct sw_client *client);
  */
 void sw_client_disconnect(struct sw_client *client);
 
-/** Before the address is tried: while the tunnel's routes are there, it must not lead into it. */
-void sw_client_open_way(struct sw_client *client, const struct sw_address *address);
+/** Before the address is tried: it must be reached past the tunnel and the packet filter. */
+void sw_client_open_way(struct sw_client *client, const struct sw_address *address,
+                        enum sw_transport transport);
 
-/** The chosen connection is there: routes, and a line in the log. */
+/** The chosen connection is there: routes, name server, a line in the log. */
 void sw_client_online(struct sw_client *client);
 
 /** It is over, for a reason that its own end does not tell. Allowed everywhere. */

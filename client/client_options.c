@@ -23,13 +23,13 @@ static const struct sw_option_word keyshares[] = {
 
 static const struct sw_option_word route_modes[] = {
     {"default", SW_CLIENT_ROUTES_DEFAULT, NULL},
-    {"lan", SW_CLIENT_ROUTES_LAN, "default is used, so the local network goes through the tunnel"},
+    {"lan", SW_CLIENT_ROUTES_LAN, NULL},
     {"noexec", SW_CLIENT_ROUTES_NOEXEC, NULL},
     {0},
 };
 
 static const struct sw_option_word dns_modes[] = {
-    {"default", SW_CLIENT_DNS_DEFAULT, "the system's name servers stay as they are"},
+    {"default", SW_CLIENT_DNS_DEFAULT, NULL},
     {"noexec", SW_CLIENT_DNS_NOEXEC, NULL},
     {0},
 };
@@ -417,7 +417,8 @@ static const struct sw_option options[] = {
         .offset = AT(route_mode),
         .initial = "default",
         .group = "Routes and DNS",
-        .help = "default: everything goes through the tunnel; lan: except private networks; "
+        .help = "default: all IPv4 goes through the tunnel; lan: except the private networks "
+                "192.168.0.0/16, 172.16.0.0/12, 10.0.0.0/8, 169.254.0.0/16 and 224.0.0.0/24; "
                 "noexec: no route is touched.",
     },
     {
@@ -427,8 +428,41 @@ static const struct sw_option options[] = {
         .offset = AT(dns_config_mode),
         .initial = "default",
         .group = "Routes and DNS",
-        .help = "default: tun_dns_ip becomes the system's name server (not in this version, which "
-                "warns instead); noexec: name servers stay as they are.",
+        .help = "default: tun_dns_ip becomes the system's name server, through systemd-resolved, "
+                "resolvconf or /etc/resolv.conf, whichever this host has; noexec: name servers "
+                "stay as they are.",
+    },
+    {
+        .name = "kill_switch",
+        .type = &sw_type_bool,
+        .offset = AT(kill_switch),
+        .initial = "false",
+        .group = "Routes and DNS",
+        .help = "Let nothing leave beside the tunnel, from the start of the client on, also while "
+                "it has no connection, and until it is ended by SIGTERM or SIGINT; if it ends "
+                "otherwise, until the next one starts. Excepted are loopback, the servers, DHCP, "
+                "in route_mode lan the private networks and, before the first connection to a "
+                "server given by name, name servers. Needs the program nft.",
+    },
+    {
+        .name = "block_ipv6",
+        .type = &sw_type_bool,
+        .offset = AT(block_ipv6),
+        .initial = "false",
+        .group = "Routes and DNS",
+        .help = "Refuse IPv6 beside the tunnel while the client is connected, except on the link "
+                "itself and to the server. The tunnel carries IPv4 only. Needs the program nft.",
+    },
+    {
+        .name = "state_file",
+        .flags = SW_OPTION_OPTIONAL,
+        .type = &sw_type_path,
+        .offset = AT(state_file),
+        .initial = "/run/slipway/client-%i.state",
+        .group = "Routes and DNS",
+        .help = "Where the client notes what it changes on the host, so that the next one can undo "
+                "it if this one is killed. %i stands for the name of the TUN device. Empty for "
+                "none.",
     },
 
     {
@@ -539,6 +573,7 @@ static void check(struct sw_option_load *load, void *all)
     struct sw_client_config *config = all;
 
     config->control_socket_explicit = sw_option_given(load, "control_socket");
+    config->state_file_explicit = sw_option_given(load, "state_file");
     sw_offload_check_options(load, config->enable_tun_offload, &config->offload);
     if (config->reconnect_wait > config->reconnect_wait_max)
         sw_option_error(load, "reconnect_wait_max", "is less than reconnect_wait");

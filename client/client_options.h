@@ -94,7 +94,11 @@ struct sw_client_config {
 
     /* Routes and DNS */
     enum sw_client_routes route_mode;
-    enum sw_client_dns dns_config_mode; /**< later */
+    enum sw_client_dns dns_config_mode;
+    bool kill_switch;
+    bool block_ipv6;
+    char *state_file;         /**< pattern for sw_control_path(); NULL: none */
+    bool state_file_explicit; /**< not the default: failing to open it is fatal */
 
     /* Sessions */
     bool enable_expresslane;

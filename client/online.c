@@ -7,7 +7,6 @@
 
 #define SW_LOG_TARGET "client"
 
-#include <arpa/inet.h>
 #include <slipway/error.h>
 
 #include "client/client_internal.h"
@@ -19,33 +18,12 @@ const struct sw_client_server *sw_client_server(const struct sw_client *client)
     return &client->config->servers.entries[client->entry];
 }
 
-static int install_routes(struct sw_client *client)
+void sw_client_open_way(struct sw_client *client, const struct sw_address *address,
+                        enum sw_transport transport)
 {
-    const struct sw_client_config *config = client->config;
-    const struct sw_routes_plan plan = {
-        .server = client->server,
-        .mark = config->fwmark,
-        .tun_index = sw_worker_tun(client->worker)->index,
-        .tun_peer = ntohl(config->tun_peer_ip.s_addr),
-        .tun_dns = ntohl(config->tun_dns_ip.s_addr),
-    };
-    if (config->route_mode == SW_CLIENT_ROUTES_NOEXEC) return 0;
-    if (!client->routes_there) {
-        client->routes_there = true;
-        return sw_routes_install(&client->routes, client->nl, &plan, client->why,
-                                 sizeof client->why);
-    }
-    int error =
-        sw_routes_move_server(&client->routes, client->nl, &plan, client->why, sizeof client->why);
-    sw_ways_close(&client->ways, client->nl, &client->server);
-    return error;
-}
-
-void sw_client_open_way(struct sw_client *client, const struct sw_address *address)
-{
-    if (client->routes_there)
-        sw_ways_open(&client->ways, client->nl, address, client->config->fwmark,
-                     sw_worker_tun(client->worker)->index);
+    char why[256];
+    if (sw_footprint_reach(&client->footprint, address, transport, why, sizeof why) < 0)
+        sw_log_warn("%s", why);
 }
 
 static void on_lane(struct sw_client *client, const struct sw_conn *conn)
@@ -66,7 +44,8 @@ void sw_client_online(struct sw_client *client)
 {
     const struct sw_conn *conn = client->conn;
     char session[SW_SESSION_TEXT], server[SW_ADDRESS_TEXT];
-    if (install_routes(client) < 0) {
+    if (sw_footprint_online(&client->footprint, &client->server, client->why, sizeof client->why) <
+        0) {
         sw_client_end(client, SW_EXIT_HOST, "%s", client->why);
         return;
     }

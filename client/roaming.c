@@ -9,8 +9,9 @@
  * the new address (docs/protocol/session.md §9.4, §12).
  *
  * A link that went down has lost the route to the server, and both halves of the Internet lead into
- * the tunnel: the pinned route is put back before anything else. Nothing is moved as long as the
- * way to the server would lead into the tunnel itself.
+ * the tunnel: the routes outside are put right before anything else, for TCP as well, which
+ * keeps its address and its connection if the old address comes back. Nothing is moved as long as
+ * the way to the server would lead into the tunnel itself.
  */
 
 #define SW_LOG_TARGET "client"
@@ -29,9 +30,6 @@ static bool leads_out(struct sw_client *client)
     const struct sw_address *server = &client->server;
     uint32_t mark = client->config->fwmark;
 
-    if (sw_netlink_route_lookup(client->nl, server, mark, &route) == 0 && route.index != tun)
-        return true;
-    sw_routes_put_back_server(&client->routes, client->nl);
     return sw_netlink_route_lookup(client->nl, server, mark, &route) == 0 && route.index != tun;
 }
 
@@ -41,8 +39,9 @@ static void on_network(void *user)
     char text[SW_ADDRESS_TEXT];
     struct sw_address local;
 
-    if (client->conn == NULL || client->ending || sw_client_server(client)->mode != SW_DATAGRAM)
-        return;
+    if (client->ending) return;
+    sw_footprint_repair(&client->footprint);
+    if (client->conn == NULL || sw_client_server(client)->mode != SW_DATAGRAM) return;
     if (!leads_out(client) || !sw_worker_follow_route(client->worker, &local)) return;
     sw_log_info("the network changed: sending from %s now", sw_address_text(&local, text));
     sw_conn_network_changed(client->conn, sw_worker_now());

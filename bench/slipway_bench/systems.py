@@ -225,7 +225,7 @@ class Lightway(System):
     def _client(self, lab, tunnel, slot, index, options):
         other, inside = self.other_client, f"100.64.{slot}"
         if other:
-            options = {**options, "control_socket": None}
+            options = {**options, "control_socket": None, "state_file": None}
         client = programs.Client(lab, index=index, binary=other,
                                  server=f"{lab.server_address(index)}:{FIRST_PORT + slot}",
                                  user=pki.BCRYPT_USER, tun_name=tunnel.device,

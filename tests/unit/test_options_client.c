@@ -49,7 +49,7 @@ static void assert_refuses(const char *yaml, const char *error)
     assert_only_error(&report, error);
 }
 
-/* What every client file needs; dns_config_mode so that nothing warns. */
+/* What every client file needs. */
 #define LOGIN "server: host:1\nuser: u\npassword: p\ndns_config_mode: noexec\n"
 
 static int load_file(const char *path, char *const *environment)
@@ -186,7 +186,7 @@ static void test_entries_inherit_credentials_and_ca(void **state)
     assert_string_equal(entries[2].token, "abc");
     assert_null(entries[2].user);
     assert_null(entries[2].password);
-    assert_int_equal(report.n_warnings, 1); /* dns_config_mode */
+    assert_int_equal(report.n_warnings, 0);
 }
 
 static void test_an_entry_with_any_credential_inherits_none(void **state)
@@ -371,12 +371,27 @@ static void test_features_that_come_later_warn(void **state)
         assert_a_warning(&report, "client.yaml:5: ");
         assert_a_warning(&report, ": accepted, but has no effect in this version");
     }
-    assert_loads(LOGIN "route_mode: lan\n");
-    assert_a_warning(&report,
-                     "client.yaml:5: route_mode: \"lan\" is not available in this version");
+}
+
+static void test_routes_name_servers_and_filter(void **state)
+{
+    (void)state;
     assert_loads("server: h:1\nuser: u\npassword: p\n");
-    assert_a_warning(&report, "client.yaml: dns_config_mode: \"default\" is not available in this "
-                              "version; the system's name servers stay as they are");
+    assert_int_equal(report.n_warnings, 0);
+    assert_int_equal(config.route_mode, SW_CLIENT_ROUTES_DEFAULT);
+    assert_int_equal(config.dns_config_mode, SW_CLIENT_DNS_DEFAULT);
+    assert_false(config.kill_switch);
+    assert_false(config.block_ipv6);
+    assert_string_equal(config.state_file, "/run/slipway/client-%i.state");
+    assert_false(config.state_file_explicit);
+    assert_loads(LOGIN "route_mode: lan\nkill_switch: yes\nblock_ipv6: true\nstate_file: here\n");
+    assert_int_equal(report.n_warnings, 0);
+    assert_int_equal(config.route_mode, SW_CLIENT_ROUTES_LAN);
+    assert_int_equal(config.dns_config_mode, SW_CLIENT_DNS_NOEXEC);
+    assert_true(config.kill_switch);
+    assert_true(config.block_ipv6);
+    assert_string_equal(config.state_file, "here");
+    assert_true(config.state_file_explicit);
 }
 
 static void test_retired_options_warn_and_former_names_count(void **state)
@@ -545,7 +560,7 @@ static void test_generated_files_read_back_as_defaults(void **state)
     assert_int_equal(run(add, 8), SW_EINVAL);
     add[6] = (char[]){"--ca-cert=" BEGIN "AAAA" END};
     assert_int_equal(run(add, 7), 0);
-    assert_int_equal(report.n_warnings, 1); /* DNS */
+    assert_int_equal(report.n_warnings, 0);
     assert_int_equal(config.sndbuf, 8 << 20);
     assert_string_equal(config.tun_name, "lightway");
     assert_int_equal(config.enable_tun_offload, SW_AUTO);
@@ -712,6 +727,7 @@ int main(void)
         TEST(test_waits_of_reconnect_must_fit_each_other),
         TEST(test_booleans_that_default_to_true_can_be_false),
         TEST(test_features_that_come_later_warn),
+        TEST(test_routes_name_servers_and_filter),
         TEST(test_retired_options_warn_and_former_names_count),
         TEST(test_options_of_other_systems_say_so),
         TEST(test_options_of_udp_warn_without_a_udp_server),

@@ -99,7 +99,7 @@ class Program:
         becomes the program, as setpriv does.
 
         binary: another program with the same options. One without a control socket needs
-        control_socket=None.
+        control_socket=None, a client also state_file=None.
         """
         self.lab, self.host = lab, host
         self.name = f"{name}-{next(_numbers)}"
@@ -190,8 +190,8 @@ class Server(Program):
 class Client(Program):
     binary = "slipway-client"
 
-    def __init__(self, lab, index=0, server=None, arguments=(), environment=None, binary=None,
-                 **options):
+    def __init__(self, lab, index=0, server=None, arguments=(), environment=None, launcher=(),
+                 binary=None, **options):
         """index: of the client host. server: "address:port" if not the lab's server."""
         super().__init__(lab, lab.clients[index], "client", {
             "server": server or f"{lab.server_address(index)}:{PORT}",
@@ -202,8 +202,9 @@ class Client(Program):
             "password": PASSWORD,
             "tun_name": TUN,
             "dns_config_mode": "noexec",
+            "state_file": lab.run.directory / f"{lab.clients[index].role}-%i.state",
             **options,
-        }, arguments, environment, binary=binary)
+        }, arguments, environment, launcher, binary)
 
     def state(self):
         status = self.try_status()
