@@ -10,6 +10,7 @@ SLIPWAY_BUILD names the directory with the programs; without it, it is build/ of
 import itertools
 import json
 import os
+import shlex
 import socket
 from pathlib import Path
 
@@ -217,6 +218,12 @@ class Client(Program):
     def route_backend(self, *attributes):
         """The backend through the tunnel, for a client with route_mode noexec."""
         self.host.ip("route", "replace", network.BACKEND_NETWORK, "dev", self.tun, *attributes)
+
+
+def with_hosts(path):
+    """A launcher for a program that finds this file in the place of /etc/hosts."""
+    return ("unshare", "--mount", "sh", "-c",
+            f'mount --bind {shlex.quote(str(path))} /etc/hosts && exec "$@"', "sh")
 
 
 def tunnel(lab, server=None, client=None, index=0):
