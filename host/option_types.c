@@ -19,6 +19,7 @@
 #include "host/duration.h"
 #include "host/log.h"
 #include "host/options.h"
+#include "lib/base/utf8.h"
 
 void sw_why(struct sw_why *why, const char *format, ...)
 {
@@ -344,6 +345,10 @@ static int parse_text(const struct sw_option *option, const char *text, void *fi
 
     if (option->max != 0 && len > option->max) {
         sw_why(why, "has %zu bytes; expected at most %llu", len, (unsigned long long)option->max);
+        return SW_EINVAL;
+    }
+    if (!sw_utf8_valid(text, len)) {
+        sw_why(why, "is not UTF-8");
         return SW_EINVAL;
     }
     return set_text(text, field);

@@ -239,80 +239,34 @@ static bool equal_in_constant_time(const char *a, const char *b)
     return difference == 0;
 }
 
-bool sw_users_verify(const struct sw_users *users, const char *user, size_t user_len,
-                     const char *password, size_t password_len)
+/* Costs the same whether the user is known or not. */
+static bool is_password(const char *hash, const char *password, size_t len)
 {
-    if (password_len > PASSWORD_MAX) return false;
-    const struct user *known = find(users, user, user_len);
-    const char *hash = known != NULL ? known->hash : hash_of_somebody(users);
-    if (!sw_users_hash_supported(hash)) return false;
-
-    bool granted = false;
+    bool equal = false;
     struct crypt_data *work = calloc(1, sizeof *work);
-    char *phrase = calloc(1, password_len + 1);
+    char *phrase = calloc(1, len + 1);
     if (work != NULL && phrase != NULL) {
-        if (password_len > 0) memcpy(phrase, password, password_len);
+        if (len > 0) memcpy(phrase, password, len);
         /* not crypt_r(): AddressSanitizer puts itself before that and does not find it again */
         const char *computed = crypt_rn(phrase, hash, work, sizeof *work);
-        granted = computed != NULL && computed[0] != '*' && known != NULL &&
-                  equal_in_constant_time(computed, hash);
-        explicit_bzero(phrase, password_len);
+        equal = computed != NULL && computed[0] != '*' && equal_in_constant_time(computed, hash);
+        explicit_bzero(phrase, len);
         explicit_bzero(work, sizeof *work);
     }
     free(phrase);
     free(work);
-    return granted;
+    return equal;
 }
 
-struct sw_users_check {
-    uv_work_t work;
-    const struct sw_users *users;
-    sw_users_verdict verdict; /* NULL: abandoned */
-    void *data;
-    bool granted;
-    size_t user_len, password_len;
-    char bytes[]; /* user, password */
-};
-
-static void check_work(uv_work_t *work)
+enum sw_users_answer sw_users_verify(const struct sw_users *users, const char *user,
+                                     size_t user_len, const char *password, size_t password_len)
 {
-    struct sw_users_check *check = work->data;
-    check->granted = sw_users_verify(check->users, check->bytes, check->user_len,
-                                     check->bytes + check->user_len, check->password_len);
-}
-
-static void check_done(uv_work_t *work, int status)
-{
-    struct sw_users_check *check = work->data;
-    explicit_bzero(check->bytes, check->user_len + check->password_len);
-    if (check->verdict != NULL) check->verdict(check->data, status == 0 && check->granted);
-    free(check);
-}
-
-struct sw_users_check *sw_users_check_start(uv_loop_t *loop, const struct sw_users *users,
-                                            const char *user, size_t user_len, const char *password,
-                                            size_t password_len, sw_users_verdict verdict,
-                                            void *data)
-{
-    struct sw_users_check *check = calloc(1, sizeof *check + user_len + password_len);
-    if (check == NULL) return NULL;
-    check->work.data = check;
-    check->users = users;
-    check->verdict = verdict;
-    check->data = data;
-    check->user_len = user_len;
-    check->password_len = password_len;
-    if (user_len > 0) memcpy(check->bytes, user, user_len);
-    if (password_len > 0) memcpy(check->bytes + user_len, password, password_len);
-    if (uv_queue_work(loop, &check->work, check_work, check_done) < 0) {
-        free(check);
-        return NULL;
-    }
-    return check;
-}
-
-void sw_users_check_abandon(struct sw_users_check *check)
-{
-    check->verdict = NULL;
-    uv_cancel((uv_req_t *)&check->work); /* succeeds only while it waits for a thread */
+    if (password_len > PASSWORD_MAX) return SW_USERS_WRONG_PASSWORD;
+    const struct user *known = find(users, user, user_len);
+    const char *hash = known != NULL ? known->hash : hash_of_somebody(users);
+    bool usable = sw_users_hash_supported(hash);
+    bool equal = usable && is_password(hash, password, password_len);
+    if (known == NULL) return SW_USERS_UNKNOWN;
+    if (!usable) return SW_USERS_UNUSABLE;
+    return equal ? SW_USERS_RIGHT : SW_USERS_WRONG_PASSWORD;
 }

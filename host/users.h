@@ -5,12 +5,11 @@
 /*
  * The user database: a file of "user:hash" lines as htpasswd writes it, and checking a password
  * against it. A check costs tens of milliseconds on purpose, so programs do it on libuv's thread
- * pool, never on a worker.
+ * pool (host/logins.h), never on a worker.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <uv.h>
 
 struct sw_users;
 
@@ -29,32 +28,21 @@ void sw_users_free(struct sw_users *users);
 /** Different users. */
 size_t sw_users_count(const struct sw_users *users);
 
+enum sw_users_answer {
+    SW_USERS_RIGHT,
+    SW_USERS_UNKNOWN,        /**< no such user */
+    SW_USERS_WRONG_PASSWORD, /**< or one that could not be checked: out of memory */
+    SW_USERS_UNUSABLE,       /**< the user's hash has a format that never matches */
+};
+
 /**
  * Whether the password is that user's. Any thread may call it. An unknown user takes as long as a
  * known one. user and password need no terminating zero.
  */
-bool sw_users_verify(const struct sw_users *users, const char *user, size_t user_len,
-                     const char *password, size_t password_len);
+enum sw_users_answer sw_users_verify(const struct sw_users *users, const char *user,
+                                     size_t user_len, const char *password, size_t password_len);
 
 /** True for hash formats that sw_users_verify() can check. */
 bool sw_users_hash_supported(const char *hash);
-
-/** A check under way on the thread pool. */
-struct sw_users_check;
-
-/** Called on the loop's thread, once; the check is gone afterwards. */
-typedef void (*sw_users_verdict)(void *data, bool granted);
-
-/**
- * Starts a check; copies user and password. users must outlive it. NULL: out of memory, verdict
- * will not be called.
- */
-struct sw_users_check *sw_users_check_start(uv_loop_t *loop, const struct sw_users *users,
-                                            const char *user, size_t user_len, const char *password,
-                                            size_t password_len, sw_users_verdict verdict,
-                                            void *data);
-
-/** Nobody wants to know any more: verdict will not be called. The check must still be under way. */
-void sw_users_check_abandon(struct sw_users_check *check);
 
 #endif

@@ -3,7 +3,7 @@
 /*
  * Clients coming and going: the engine's questions and events (include/slipway/engine.h).
  *
- * A password is checked on the thread pool while the worker goes on; the connection may close
+ * A login is checked on the thread pool while the worker goes on; the connection may close
  * meanwhile. So the check and the client know each other, and whichever ends first tells the other:
  * a closed connection abandons its check, a finished check clears its place in the client.
  *
@@ -21,11 +21,9 @@
 #include "host/log.h"
 #include "server/server_internal.h"
 
-/* Passwords being checked at once, by all workers; each holds a few hundred bytes and some time of
- * a thread. */
+/* Logins being checked at once, by all workers; each holds up to two KiB and some time of a thread.
+ */
 #define CHECKS_MAX 1024
-
-#define METHOD_USER_PASSWORD 1
 
 struct sw_client *sw_client_of(const struct sw_conn *conn)
 {
@@ -54,22 +52,35 @@ static const char *user_of(const struct sw_client *client)
 
 /* --- logging in --------------------------------------------------------------------------------*/
 
-static void log_refusal(const struct sw_conn *conn, const char *user, const char *why)
+static void log_refusal(const struct sw_conn *conn, const char *user, const char *why,
+                        const char *detail)
 {
-    char peer[SW_ADDRESS_TEXT];
+    char peer[SW_ADDRESS_TEXT], reason[192];
+    snprintf(reason, sizeof reason, "%s%s%s", why, detail != NULL ? ": " : "",
+             detail != NULL ? detail : "");
     sw_log_event(SW_LOG_INFO,
                  SW_LOG_FIELDS({"peer", .text = sw_address_text(&sw_conn_path(conn)->remote, peer)},
-                               {"user", .text = user}, {"reason", .text = why}),
+                               {"user", .text = user}, {"reason", .text = reason}),
                  "Login refused");
 }
 
-static void on_verdict(void *data, bool granted)
+static void set_user(struct sw_client *client, const char *name, size_t len)
+{
+    free(client->user);
+    client->user = len > 0 ? strndup(name, len) : NULL;
+}
+
+static void on_verdict(void *data, const struct sw_login_answer *answer)
 {
     struct sw_client *client = data;
     struct sw_server_worker *worker = client->worker;
+    bool granted = answer->refusal == NULL;
     client->check = NULL;
     worker->checks--;
-    if (!granted) log_refusal(client->conn, user_of(client), "wrong user or password");
+    if (!granted) log_refusal(client->conn, user_of(client), answer->refusal, answer->detail);
+    if (answer->name[0] != '\0') set_user(client, answer->name, strlen(answer->name));
+    if (granted && client->told.major != 0 && sw_conn_transport(client->conn) == SW_STREAM)
+        sw_conn_set_version(client->conn, client->told);
     sw_conn_authorised(client->conn, granted ? 0 : SW_EDENIED, sw_worker_now());
     sw_worker_flush(worker->worker);
 }
@@ -77,22 +88,19 @@ static void on_verdict(void *data, bool granted)
 static int authorise(void *user, struct sw_conn *conn, const struct sw_credentials *credentials)
 {
     struct sw_server_worker *worker = user;
-    const struct sw_server *server = worker->server;
     struct sw_client *client = make_client(worker, conn);
     if (client == NULL) return SW_EDENIED;
-    if (credentials->method != METHOD_USER_PASSWORD || server->users == NULL) {
-        log_refusal(conn, "", "this way to log in is not available");
+    set_user(client, credentials->user, credentials->user_len);
+    client->told = credentials->version;
+    const char *refusal = sw_logins_refusal(worker->logins, credentials->method);
+    if (refusal == NULL && worker->checks == CHECKS_MAX / worker->server->crew.count)
+        refusal = "too many logins at once";
+    if (refusal != NULL) {
+        log_refusal(conn, user_of(client), refusal, NULL);
         return SW_EDENIED;
     }
-    free(client->user);
-    client->user = strndup(credentials->user, credentials->user_len);
-    if (worker->checks == CHECKS_MAX / server->crew.count) {
-        log_refusal(conn, user_of(client), "too many logins at once");
-        return SW_EDENIED;
-    }
-    client->check = sw_users_check_start(
-        sw_worker_loop(worker->worker), server->users, credentials->user, credentials->user_len,
-        credentials->password, credentials->password_len, on_verdict, client);
+    client->check = sw_login_check_start(sw_worker_loop(worker->worker), worker->logins,
+                                         credentials, on_verdict, client);
     if (client->check == NULL) return SW_EDENIED;
     worker->checks++;
     return SW_EPENDING;
@@ -105,7 +113,7 @@ static int assign(void *user, struct sw_conn *conn, uint32_t *inside_ip)
     int error =
         sw_address_pool_take(server->pool, &sw_conn_path(conn)->local, worker->index, inside_ip);
     if (error < 0)
-        log_refusal(conn, user_of(sw_client_of(conn)), "no inside address is free");
+        log_refusal(conn, user_of(sw_client_of(conn)), "no inside address is free", NULL);
     else
         worker->conns[*inside_ip - server->network] = conn;
     return error;
@@ -191,7 +199,7 @@ static void log_lane(const struct sw_conn *conn, const struct sw_client *client)
 static void forget_client(struct sw_client *client)
 {
     if (client->check != NULL) {
-        sw_users_check_abandon(client->check);
+        sw_login_check_abandon(client->check);
         client->worker->checks--;
     }
     free(client->user);

@@ -231,10 +231,8 @@ static int start(struct sw_server *server, char *why, size_t why_size)
     struct sw_tun tun;
     int error = open_loop(server);
     if (error < 0) return error;
-    if (config->user_db != NULL) {
-        server->users = sw_users_load(config->user_db, why, why_size);
-        if (server->users == NULL) return SW_EINVAL;
-    }
+    server->logins = sw_logins_load(config->user_db, config->token_rsa_pub_key_pem, why, why_size);
+    if (server->logins == NULL) return SW_EINVAL;
     error = open_pool(server, why, why_size);
     if (error == 0) error = open_tls(server, why, why_size);
     if (error == 0) error = open_tun(server, &tun, why, why_size);
@@ -291,7 +289,7 @@ static int serve(struct sw_server *server)
     sw_control_close(server->control);
     close_loop(server);
     sw_server_close_workers(server);
-    sw_users_free(server->users);
+    sw_logins_free(server->logins);
     sw_tls_context_free(server->datagram);
     sw_tls_context_free(server->stream);
     sw_address_pool_free(server->pool);

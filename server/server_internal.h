@@ -15,11 +15,11 @@
 #include "host/address_pool.h"
 #include "host/control.h"
 #include "host/crew.h"
+#include "host/logins.h"
 #include "host/metrics.h"
 #include "host/offload.h"
 #include "host/signals.h"
 #include "host/tun_steering.h"
-#include "host/users.h"
 #include "server/host_setup.h"
 #include "server/server.h"
 
@@ -36,7 +36,8 @@ struct sw_server_worker {
     unsigned index;
     struct sw_worker *worker;
     struct sw_conn **conns;       /**< by distance of the inside address from the pool's network */
-    unsigned checks;              /**< passwords being checked now */
+    struct sw_logins *logins;     /**< the server's */
+    unsigned checks;              /**< logins being checked now */
     struct sw_listener *listener; /**< TCP */
     struct sw_proxy_gate *gate;   /**< NULL: no PROXY protocol headers are expected */
     struct sw_metrics *metrics;
@@ -49,7 +50,7 @@ struct sw_server {
     uv_loop_t loop; /**< of the main thread: signals, control socket, statistics */
     bool loop_open;
     struct sw_tls_context *datagram, *stream; /**< NULL: not served */
-    struct sw_users *users;                   /**< NULL: no user database; any thread may ask it */
+    struct sw_logins *logins;                 /**< who may come in */
     struct sw_address_map *map;               /**< NULL: none */
     struct sw_address_pool *pool;             /**< locks itself */
     uint32_t network, span;                   /**< of the pool */
@@ -72,8 +73,9 @@ struct sw_server {
 struct sw_client {
     struct sw_server_worker *worker;
     struct sw_conn *conn;
-    struct sw_users_check *check; /**< NULL: no password is being checked */
-    char *user;                   /**< NULL: not known yet */
+    struct sw_login_check *check; /**< NULL: no login is being checked */
+    struct sw_version told;       /**< by the login being checked; 0.0: it does not say */
+    char *user;                   /**< NULL: not known yet, or nobody said */
     bool was_online;
     uint64_t data_seen; /**< packets in both directions when last looked at */
     sw_time data_at;    /**< when they had last changed */

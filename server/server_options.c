@@ -204,12 +204,15 @@ static const struct sw_option options[] = {
     },
     {
         .name = "token_rsa_pub_key_pem",
-        .flags = SW_OPTION_OPTIONAL | SW_OPTION_LATER,
+        .flags = SW_OPTION_OPTIONAL,
         .type = &sw_type_path,
         .offset = AT(token_rsa_pub_key_pem),
         .group = "Authentication",
-        .help = "RSA public key in PEM form: clients that log in with a JSON web token signed with "
-                "RS256 by its owner are let in.",
+        .help = "RSA public key of 2048 to 8192 bits in PEM form, or a certificate with one: "
+                "clients that log in with a JSON web token signed with RS256 by its owner are let "
+                "in until 60 seconds after what the token's exp claim says. exp is required, a "
+                "token with an aud claim is refused. A session does not end when its token "
+                "expires.",
     },
 
     {
@@ -465,7 +468,8 @@ static void check(struct sw_option_load *load, void *all)
         sw_option_warn(load, "host_setup_device", "has no effect without host_setup: true");
     if (config->user_db == NULL && config->token_rsa_pub_key_pem == NULL)
         sw_option_error(load, "user_db",
-                        "nobody could log in; set user_db to a file made with htpasswd -B");
+                        "nobody could log in; set user_db to a file made with htpasswd -B, or "
+                        "token_rsa_pub_key_pem to the key that tokens are signed with");
 }
 
 /* An address of the map that no client can reach is a mistake, but one that does no harm. */

@@ -39,7 +39,7 @@ struct sw_server_config {
     bool enable_pqc;
     sw_time key_update_interval; /**< 0: off */
     char *user_db;               /**< path or NULL */
-    char *token_rsa_pub_key_pem; /**< path or NULL; later */
+    char *token_rsa_pub_key_pem; /**< path or NULL */
 
     /* Tunnel */
     char *tun_name;        /**< NULL: the kernel chooses */

@@ -56,6 +56,7 @@ static int make_worker(struct sw_server *server, unsigned index, struct sw_tun *
     };
     worker->server = server;
     worker->index = index;
+    worker->logins = server->logins;
     worker->conns = calloc(server->span, sizeof(struct sw_conn *));
     worker->metrics = sw_metrics_new();
     worker->worker = server->crew.workers[index] = sw_worker_new(&config);

@@ -28,16 +28,18 @@ struct sw_rsa_key {
 
 /* --- reading a key -----------------------------------------------------------------------------*/
 
+enum { NO_BLOCK = -1, PRIVATE_KEY = -2 }; /* beside wolfSSL's types, none of which is negative */
+
 static const struct {
     const char *begin;
-    int type; /* wolfSSL's; negative: no public key */
+    int type;
 } labels[] = {
     {"-----BEGIN PUBLIC KEY-----", PUBLICKEY_TYPE},
     {"-----BEGIN RSA PUBLIC KEY-----", RSA_PUBLICKEY_TYPE},
     {"-----BEGIN CERTIFICATE-----", CERT_TYPE},
-    {"-----BEGIN PRIVATE KEY-----", -1},
-    {"-----BEGIN RSA PRIVATE KEY-----", -1},
-    {"-----BEGIN ENCRYPTED PRIVATE KEY-----", -1},
+    {"-----BEGIN PRIVATE KEY-----", PRIVATE_KEY},
+    {"-----BEGIN RSA PRIVATE KEY-----", PRIVATE_KEY},
+    {"-----BEGIN ENCRYPTED PRIVATE KEY-----", PRIVATE_KEY},
 };
 
 static bool starts_with(const char *p, const char *end, const char *word)
@@ -46,7 +48,7 @@ static bool starts_with(const char *p, const char *end, const char *word)
     return (size_t)(end - p) >= len && memcmp(p, word, len) == 0;
 }
 
-/* The type of the first block; 0: there is none, or one that means nothing here. */
+/* The type of the first block; NO_BLOCK also where it is one that means nothing here. */
 static int first_block(struct sw_pem *pem)
 {
     const char *end = pem->text + pem->len;
@@ -55,9 +57,9 @@ static int first_block(struct sw_pem *pem)
         *pem = (struct sw_pem){p, (size_t)(end - p)};
         for (size_t i = 0; i < sizeof labels / sizeof labels[0]; i++)
             if (starts_with(p, end, labels[i].begin)) return labels[i].type;
-        return 0;
+        return NO_BLOCK;
     }
-    return 0;
+    return NO_BLOCK;
 }
 
 static unsigned bits_of(const byte *number, word32 len)
@@ -115,10 +117,10 @@ static const char *read_pem(struct sw_rsa_key *key, struct sw_pem pem)
 {
     DerBuffer *der = NULL;
     int type = first_block(&pem);
-    if (type < 0)
+    if (type == PRIVATE_KEY)
         return "holds a private key; expected the public one, which openssl rsa -pubout "
                "makes of it";
-    if (type == 0) return "holds no public key in PEM form";
+    if (type == NO_BLOCK) return "holds no public key in PEM form";
     if (wc_PemToDer((const byte *)pem.text, (long)pem.len, type, &der, NULL, NULL, NULL) != 0)
         return "holds a PEM block that cannot be read";
     const char *why = type == CERT_TYPE ? read_certificate(key, der->buffer, der->length)

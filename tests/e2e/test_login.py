@@ -20,14 +20,18 @@ def ends_quickly(client, status, *words):
 
 @pytest.mark.asan
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("login", ({"password": "wrong"}, {"user": "nobody"}),
+@pytest.mark.parametrize("login, reason", (({"password": "wrong"}, "wrong password"),
+                                           ({"user": "nobody"}, "unknown user")),
                          ids=("wrong-password", "unknown-user"))
-def test_wrong_login_is_refused(lab, mode, login):
+def test_wrong_login_is_refused(lab, mode, login, reason):
     server = programs.Server(lab, mode=mode).wait_ready()
     ends_quickly(programs.Client(lab, mode=mode, **login), Exit.LOGIN, "password", "denied", "refused")
     server.wait_for_sessions(0)
     assert server.metrics()["conn_rejected_access_denied"] == 1
+    assert reason in server.process.log() and "wrong\n" not in server.process.log()
+    assert server.status()["addresses_used"] == 0  # nor was one taken meanwhile
     programs.Client(lab, mode=mode).wait_online()
+    assert PASSWORD not in server.process.log()
 
 
 @pytest.mark.asan

@@ -30,7 +30,7 @@ static struct sw_users *parse(const char *text)
 
 static bool verify(const struct sw_users *users, const char *user, const char *password)
 {
-    return sw_users_verify(users, user, strlen(user), password, strlen(password));
+    return sw_users_verify(users, user, strlen(user), password, strlen(password)) == SW_USERS_RIGHT;
 }
 
 static void test_every_scheme_lets_the_right_password_in(void **state)
@@ -137,9 +137,9 @@ static void test_lines_may_end_in_crlf(void **state)
 static void test_password_ends_at_its_first_zero_byte(void **state)
 {
     struct sw_users *users = parse("bob:" BCRYPT);
-    assert_true(sw_users_verify(users, "bob", 3, "secret\0more", 11));
-    assert_false(sw_users_verify(users, "bob", 3, "secret", 5));
-    assert_false(sw_users_verify(users, "bob\0x", 5, "secret", 6));
+    assert_int_equal(sw_users_verify(users, "bob", 3, "secret\0more", 11), SW_USERS_RIGHT);
+    assert_int_equal(sw_users_verify(users, "bob", 3, "secret", 5), SW_USERS_WRONG_PASSWORD);
+    assert_int_equal(sw_users_verify(users, "bob\0x", 5, "secret", 6), SW_USERS_UNKNOWN);
     sw_users_free(users);
 }
 
@@ -190,54 +190,17 @@ static void test_file_is_read(void **state)
     sw_users_free(users);
 }
 
-struct verdicts {
-    int granted, denied;
-};
-
-static void on_verdict(void *data, bool granted)
+static void test_answers_tell_why_not(void **state)
 {
-    struct verdicts *verdicts = data;
-    if (granted)
-        verdicts->granted++;
-    else
-        verdicts->denied++;
-}
-
-static void test_checks_run_on_the_pool_and_answer_on_the_loop(void **state)
-{
-    struct sw_users *users = parse("bob:" BCRYPT);
-    struct verdicts verdicts = {0};
-    uv_loop_t loop;
-    uv_loop_init(&loop);
-    for (int i = 0; i < 8; i++) {
-        assert_non_null(
-            sw_users_check_start(&loop, users, "bob", 3, "secret", 6, on_verdict, &verdicts));
-        assert_non_null(
-            sw_users_check_start(&loop, users, "bob", 3, "wrong", 5, on_verdict, &verdicts));
-    }
-    assert_int_equal(verdicts.granted + verdicts.denied, 0);
-    uv_run(&loop, UV_RUN_DEFAULT);
-    assert_int_equal(verdicts.granted, 8);
-    assert_int_equal(verdicts.denied, 8);
-    assert_int_equal(uv_loop_close(&loop), 0);
-    sw_users_free(users);
-}
-
-static void test_abandoned_check_stays_silent(void **state)
-{
-    struct sw_users *users = parse("bob:" BCRYPT);
-    struct verdicts verdicts = {0};
-    uv_loop_t loop;
-    uv_loop_init(&loop);
-    for (int i = 0; i < 8; i++) { /* some run, some wait for a thread */
-        struct sw_users_check *check =
-            sw_users_check_start(&loop, users, "bob", 3, "secret", 6, on_verdict, &verdicts);
-        assert_non_null(check);
-        sw_users_check_abandon(check);
-    }
-    uv_run(&loop, UV_RUN_DEFAULT);
-    assert_int_equal(verdicts.granted + verdicts.denied, 0);
-    assert_int_equal(uv_loop_close(&loop), 0);
+    char huge[4096];
+    struct sw_users *users = parse("bob:" BCRYPT "\nal:$apr1$6Vfkq/pV$sapWClGwYcmb9fEjoO.wc.\n");
+    memset(huge, 'x', sizeof huge);
+    assert_int_equal(sw_users_verify(users, "bob", 3, "secret", 6), SW_USERS_RIGHT);
+    assert_int_equal(sw_users_verify(users, "bob", 3, "Secret", 6), SW_USERS_WRONG_PASSWORD);
+    assert_int_equal(sw_users_verify(users, "bob", 3, huge, sizeof huge), SW_USERS_WRONG_PASSWORD);
+    assert_int_equal(sw_users_verify(users, "bo", 2, "secret", 6), SW_USERS_UNKNOWN);
+    assert_int_equal(sw_users_verify(users, "", 0, "", 0), SW_USERS_UNKNOWN);
+    assert_int_equal(sw_users_verify(users, "al", 2, "secret", 6), SW_USERS_UNUSABLE);
     sw_users_free(users);
 }
 
@@ -254,8 +217,7 @@ int main(void)
         cmocka_unit_test(test_bad_files_are_refused_by_name_and_line),
         cmocka_unit_test(test_file_that_is_not_there),
         cmocka_unit_test(test_file_is_read),
-        cmocka_unit_test(test_checks_run_on_the_pool_and_answer_on_the_loop),
-        cmocka_unit_test(test_abandoned_check_stays_silent),
+        cmocka_unit_test(test_answers_tell_why_not),
     };
     sw_log_setup(SW_LOG_OFF, SW_LOG_FULL, STDERR_FILENO); /* unusable hashes are warned about */
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Certificates and users of a run, made by openssl when first asked for."""
+"""Certificates, users and tokens of a run, made by openssl when first asked for."""
 
+import base64
+import itertools
+import json
+import time
 from functools import cached_property
 
 from .process import run
@@ -16,6 +20,12 @@ _KEY = {
     "p256": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
     "rsa2048": ["-newkey", "rsa:2048"],
 }
+
+_numbers = itertools.count(1)
+
+
+def _base64url(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
 
 
 class Pki:
@@ -41,14 +51,15 @@ class Pki:
         """An authority that has signed nothing."""
         return self._authority("another-ca")
 
-    def _server(self, kind):
-        key = self.directory / f"server-{kind}.key"
-        request = self.directory / f"server-{kind}.csr"
-        certificate = self.directory / f"server-{kind}.crt"
+    def _server(self, kind, authority=None, name="server"):
+        authority = authority or self.ca
+        key = self.directory / f"{name}-{kind}.key"
+        request = self.directory / f"{name}-{kind}.csr"
+        certificate = self.directory / f"{name}-{kind}.crt"
         run(["openssl", "req", "-new", *_KEY[kind], "-nodes", "-subj", f"/CN={SERVER_NAME}",
              "-addext", f"subjectAltName=DNS:{SERVER_NAME}", "-keyout", key, "-out", request])
-        run(["openssl", "x509", "-req", "-in", request, "-CA", self.ca,
-             "-CAkey", self.ca.with_suffix(".key"), "-CAcreateserial", "-days", "2",
+        run(["openssl", "x509", "-req", "-in", request, "-CA", authority,
+             "-CAkey", authority.with_suffix(".key"), "-CAcreateserial", "-days", "2",
              "-copy_extensions", "copy", "-out", certificate])
         key.chmod(0o600)
         return certificate, key
@@ -61,6 +72,44 @@ class Pki:
     @cached_property
     def rsa_server(self):
         return self._server("rsa2048")
+
+    @cached_property
+    def next_authority(self):
+        """Another authority, whose servers carry SERVER_NAME too."""
+        return self._authority("next-ca")
+
+    @cached_property
+    def next_server(self):
+        """(certificate, key) from that one."""
+        return self._server("p256", self.next_authority, "next")
+
+    def _token_key(self, name):
+        key, public = (self.directory / f"{name}.{suffix}" for suffix in ("key", "pub"))
+        run(["openssl", "genrsa", "-out", key, "2048"])
+        run(["openssl", "rsa", "-in", key, "-pubout", "-out", public])
+        return key, public
+
+    @cached_property
+    def token_key(self):
+        """(private key, public key) that tokens are signed with."""
+        return self._token_key("tokens")
+
+    @cached_property
+    def other_token_key(self):
+        return self._token_key("other-tokens")
+
+    def token(self, claims=None, header=None, key=None):
+        """A JSON web token, good for an hour unless claims say something else."""
+        claims = {"exp": int(time.time()) + 3600, **(claims or {})}
+        parts = [header or {"alg": "RS256", "typ": "JWT"},
+                 {name: value for name, value in claims.items() if value is not None}]
+        text = b".".join(_base64url(json.dumps(part).encode()) for part in parts)
+        message = self.directory / f"message-{next(_numbers)}"
+        signature = message.with_suffix(".sig")
+        message.write_bytes(text)
+        run(["openssl", "dgst", "-sha256", "-sign", key or self.token_key[0], "-out", signature,
+             message])
+        return (text + b"." + _base64url(signature.read_bytes())).decode()
 
     @cached_property
     def users(self):
