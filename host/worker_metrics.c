@@ -10,6 +10,7 @@
 #include <slipway/error.h>
 #include <string.h>
 
+#include "lib/engine/reassembly.h"
 #include "lib/offload/segment.h"
 
 #define ENGINE(field, sentence) SW_METRIC(struct sw_engine_counters, field, #field, sentence)
@@ -90,7 +91,16 @@ static const struct sw_metric_def engine_metrics[] = {
     ENGINE(drop_tls_write, "Records that could not be written"),
     ENGINE(drop_data_not_online, "Data of a peer before it was Online"),
     ENGINE(drop_invalid_inside_packet, "Data of a peer that is no IPv4 packet"),
-    ENGINE(drop_fragment, "Fragment frames, which are not supported"),
+    ENGINE(inside_fragmented, "Inside packets sent in fragments"),
+    ENGINE(fragments_sent, "Fragments they were sent in"),
+    ENGINE(fragments_received, "Fragments received"),
+    ENGINE(conn_alloc_frag_map, "Connections that got room to put fragments together"),
+    ENGINE(superpackets_recut, "TCP superpackets cut into smaller segments, for a narrow path"),
+    ENGINE(mss_clamped, "TCP SYN packets whose MSS was lowered"),
+    ENGINE(pmtud_probes, "Probes of the path MTU sent"),
+    ENGINE(pmtud_probes_answered, "Probes of the path MTU answered"),
+    ENGINE(pmtud_too_long, "Datagrams that the kernel called too long for the link"),
+    ENGINE(pmtud_black_holes, "Times a path turned out to carry less than it did"),
     ENGINE(drop_bad_frame, "Undecodable frames over UDP"),
     ENGINE(gso_none_checksum_skipped, "Checksum offsets outside the packet"),
     ENGINE(plugin_dropped, "Packets and datagrams that a plugin dropped"),
@@ -117,6 +127,30 @@ static const struct sw_metric_def segmenter_metrics[] = {
     REFUSAL(SW_REFUSED_GSO_SIZE, "gso_size"),
     REFUSAL(SW_REFUSED_CSUM_START, "csum_start"),
     REFUSAL(SW_REFUSED_LENGTH, "length"),
+};
+
+#define FRAGMENT(index, reason)                                                                    \
+    {                                                                                              \
+        .name = "drop_fragment", .label_key = "reason", .label_value = reason,                     \
+        .help = "Packets that could not be put together from their fragments",                     \
+        .offset = offsetof(struct sw_engine_counters, fragment_fates) + (index) * sizeof(uint64_t) \
+    }
+
+static const struct sw_metric_def fragment_metrics[] = {
+    {.name = "fragments_kept",
+     .help = "Fragments kept until the others of their packet come",
+     .offset =
+         offsetof(struct sw_engine_counters, fragment_fates) + SW_FRAGMENT_KEPT * sizeof(uint64_t)},
+    {.name = "fragments_reassembled",
+     .help = "Packets put together from fragments",
+     .offset = offsetof(struct sw_engine_counters, fragment_fates) +
+               SW_FRAGMENT_COMPLETES * sizeof(uint64_t)},
+    FRAGMENT(SW_FRAGMENT_MALFORMED, "malformed"),
+    FRAGMENT(SW_FRAGMENT_OVERLAPS, "overlap"),
+    FRAGMENT(SW_FRAGMENT_BEYOND, "end"),
+    FRAGMENT(SW_FRAGMENT_TOO_MANY, "too_many"),
+    FRAGMENT(SW_FRAGMENT_EXPIRED, "expired"),
+    FRAGMENT(SW_FRAGMENT_EVICTED, "evicted"),
 };
 
 #define UDP(field, sentence) SW_METRIC(struct sw_udp_counters, field, "udp_" #field, sentence)
@@ -319,6 +353,8 @@ int sw_worker_metrics_engine(struct sw_metrics *metrics, const struct sw_engine_
 {
     if (metrics == NULL) return 0;
     if (sw_metrics_add(metrics, engine_metrics, SW_METRIC_COUNT(engine_metrics), counters) < 0)
+        return SW_ENOMEM;
+    if (sw_metrics_add(metrics, fragment_metrics, SW_METRIC_COUNT(fragment_metrics), counters) < 0)
         return SW_ENOMEM;
     return sw_metrics_add(metrics, segmenter_metrics, SW_METRIC_COUNT(segmenter_metrics), counters);
 }

@@ -24,6 +24,7 @@ struct sw_batch_chunk {
     uint16_t stride; /**< bytes of every datagram but the last */
     uint16_t count;  /**< datagrams, at least 1 */
     bool closed;     /**< takes no further datagram */
+    bool probe;      /**< must leave in one piece, with DF, or not at all */
 };
 
 struct sw_batch {
@@ -59,6 +60,9 @@ int sw_batch_reserve(struct sw_batch *batch, size_t len, uint8_t **out);
  */
 void sw_batch_commit(struct sw_batch *batch, const struct sw_path *path, size_t len,
                      size_t max_stride);
+
+/** The same for a datagram that asks whether the path carries it whole. It stands alone. */
+void sw_batch_commit_probe(struct sw_batch *batch, const struct sw_path *path, size_t len);
 
 /** Empties the batch and keeps its memory. */
 void sw_batch_clear(struct sw_batch *batch);

@@ -42,7 +42,7 @@ struct sw_codec {
 
 /**
  * Encoder output for the peer. 0; SW_ESTATE: not Online; SW_ETRANSPORT: not over UDP; SW_EOVERSIZE:
- * longer than an inside packet may be; SW_EAGAIN: the batch is full, nothing was sent.
+ * longer than an inside packet may be; SW_EAGAIN: the batch is full, it was not sent.
  */
 int sw_conn_encoded(struct sw_conn *conn, const uint8_t *bytes, size_t len, sw_time now);
 

@@ -49,6 +49,7 @@ enum sw_event_type {
                         */
     SW_EVENT_EXPRESSLANE, /**< sw_conn_expresslane() changed */
     SW_EVENT_ENCODING,    /**< sw_conn_encoding() changed */
+    SW_EVENT_PATH_MTU,    /**< sw_conn_path_mtu() changed */
     SW_EVENT_REJECTED,    /**< client: an (unauthenticated) REJECT came in */
     SW_EVENT_CLOSED,      /**< last event; error says why (0: sw_conn_close() by the caller) */
 };
@@ -66,6 +67,22 @@ enum sw_expresslane_state {
     SW_EXPRESSLANE_INACTIVE, /**< data goes by DTLS */
     SW_EXPRESSLANE_ACTIVE,
     SW_EXPRESSLANE_DEGRADED, /**< the lane lost packets; DTLS for the rest of the connection */
+};
+
+/** The search for what the path carries (docs/protocol/session.md §19). */
+enum sw_pmtud_state {
+    SW_PMTUD_DISABLED, /**< not configured, a stream, or not yet Online */
+    SW_PMTUD_BASE,     /**< asks whether an ordinary size passes */
+    SW_PMTUD_ERROR,    /**< it does not: asks for the least again and again */
+    SW_PMTUD_SEARCHING,
+    SW_PMTUD_COMPLETE, /**< the result is asked for again from time to time */
+};
+
+struct sw_path_mtu {
+    enum sw_pmtud_state state;
+    uint16_t plpmtu;  /**< bytes of frames that pass in one datagram; 0: not known yet */
+    uint16_t outside; /**< the outside IP packet that makes; 0: not known yet */
+    uint16_t inside;  /**< largest inside packet that goes in one datagram */
 };
 
 /** For an external data plane (docs/protocol/expresslane.md §13). All-zero keys must not be used.
@@ -197,9 +214,15 @@ struct sw_engine_counters {
     uint64_t drop_tls_write;
     uint64_t drop_data_not_online;       /**< Data of a peer before Online */
     uint64_t drop_invalid_inside_packet; /**< Data of a peer that is no IPv4 packet */
-    uint64_t drop_fragment;              /**< DataFrag frames: not supported yet */
-    uint64_t drop_bad_frame;             /**< undecodable frames on UDP */
-    uint64_t drop_segmenter[16];         /**< by enum sw_segment_refusal */
+    uint64_t inside_fragmented;          /**< inside packets sent in fragments */
+    uint64_t fragments_sent, fragments_received;
+    uint64_t conn_alloc_frag_map; /**< stores of incomplete packets made */
+    uint64_t fragment_fates[8];   /**< by enum sw_fragment_fate */
+    uint64_t superpackets_recut;  /**< TCP superpackets whose segments had to become smaller */
+    uint64_t mss_clamped;         /**< SYN packets, both directions */
+    uint64_t pmtud_probes, pmtud_probes_answered, pmtud_too_long, pmtud_black_holes;
+    uint64_t drop_bad_frame;     /**< undecodable frames on UDP */
+    uint64_t drop_segmenter[16]; /**< by enum sw_segment_refusal */
     uint64_t gso_none_checksum_skipped;
     uint64_t plugin_dropped, plugin_replied, plugin_failed; /**< by verdict of a plugin */
     uint64_t inside_source_refused;                         /**< by sw_source_guard() */
@@ -220,6 +243,9 @@ struct sw_engine_config {
 
     const struct sw_codec *codec;                          /**< borrowed; NULL: none */
     struct sw_plugin_list inside_plugins, outside_plugins; /**< empty: none */
+
+    bool pmtud;          /**< search for what the path carries; only over UDP */
+    uint16_t pmtud_base; /**< PLPMTU to begin with; 0: 1250 */
 
     bool expresslane;             /**< offer or accept the AES-256-GCM data path over UDP */
     sw_time expresslane_rotation; /**< keys change at least so often while there is traffic; 0: 15
@@ -286,6 +312,13 @@ void sw_engine_datagram(struct sw_engine *engine, const struct sw_path *path, ui
 /** The same for a datagram that another worker has handed on; it goes no further from here. */
 void sw_engine_foreign_datagram(struct sw_engine *engine, const struct sw_path *path, uint8_t *data,
                                 size_t len, sw_time now);
+
+/**
+ * The kernel refused a datagram of len bytes for path because the link carries no packet as long,
+ * unfragmented. Of interest to the search for the path's MTU.
+ */
+void sw_engine_too_long(struct sw_engine *engine, const struct sw_path *path, size_t len,
+                        sw_time now);
 
 /**
  * Server, one of several workers: a client of another worker has proved that it is at this address.
@@ -374,6 +407,9 @@ void sw_conn_expresslane_activity(struct sw_conn *conn, bool rx, sw_time now);
 
 enum sw_expresslane_state sw_conn_expresslane(const struct sw_conn *conn);
 
+/** What is known of the path. */
+void sw_conn_path_mtu(const struct sw_conn *conn, struct sw_path_mtu *out);
+
 /** The AEAD back end of the engine, e.g. "intel-ipsec-mb AVX512"; NULL without Expresslane. */
 const char *sw_engine_aead(const struct sw_engine *engine);
 
@@ -410,6 +446,9 @@ void *sw_conn_user(const struct sw_conn *conn);
 
 /** Iterates over all connections: NULL starts, NULL ends. */
 struct sw_conn *sw_engine_next_conn(const struct sw_engine *engine, const struct sw_conn *after);
+
+/** "Searching" and so on. */
+const char *sw_pmtud_state_name(enum sw_pmtud_state state);
 
 /** "Active" and so on. */
 const char *sw_expresslane_state_name(enum sw_expresslane_state state);

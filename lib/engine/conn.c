@@ -12,6 +12,7 @@
 
 #include "lib/engine/conn_table.h"
 #include "lib/engine/engine.h"
+#include "lib/engine/path_mtu.h"
 
 /* The DTLS timer of an established session starts over before it can run out
  * (docs/protocol/session.md §11). */
@@ -55,6 +56,7 @@ struct sw_conn *sw_conn_new(struct sw_engine *engine, enum sw_transport transpor
         free(conn);
         return NULL;
     }
+    sw_path_mtu_init(conn);
     sw_list_append(&engine->conns, &conn->link);
     engine->half_open++;
     engine->counters.conn_created++;
@@ -67,6 +69,7 @@ void sw_conn_free(struct sw_conn *conn)
     sw_tls_free(conn->tls);
     sw_stream_queue_release(&conn->out);
     free(conn->in);
+    sw_reassembly_free(conn->reassembly);
     sw_expresslane_release(conn);
     sw_encoding_detach(conn);
     sw_plugins_detach(conn);
@@ -102,6 +105,7 @@ void sw_conn_enter_state(struct sw_conn *conn, enum sw_state state)
     sw_conn_event(conn, SW_EVENT_STATE);
     if (state == SW_STATE_ONLINE && conn->state == state) sw_expresslane_rotate(conn);
     if (state == SW_STATE_ONLINE && conn->state == state) sw_encoding_online(conn);
+    if (state == SW_STATE_ONLINE && conn->state == state) sw_path_mtu_online(conn);
 }
 
 bool sw_conn_established(const struct sw_conn *conn)
@@ -293,6 +297,7 @@ void sw_conn_timer(struct sw_conn *conn)
         [SW_TIMER_EXPRESSLANE] = sw_expresslane_timer,
         [SW_TIMER_ENCODING] = sw_encoding_timer,
         [SW_TIMER_LANE_PING] = lane_ping_timer,
+        [SW_TIMER_PATH_MTU] = sw_path_mtu_timer,
         [SW_TIMER_IDLE] = idle_timer,
     };
     sw_time now = conn->engine->env.now;
@@ -328,6 +333,7 @@ void sw_conn_network_changed(struct sw_conn *conn, sw_time now)
     if (conn->state == SW_STATE_ONLINE && sw_keepalive_ask(&conn->keepalive, now))
         sw_conn_send_ping(conn);
     conn->encoding.delivered = now; /* what is late now may be late for that reason */
+    sw_path_mtu_recheck(conn);
     sw_conn_rearm(conn);
     sw_engine_leave(engine);
 }

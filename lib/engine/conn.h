@@ -13,6 +13,8 @@
 #include "lib/engine/expresslane.h"
 #include "lib/engine/keepalive.h"
 #include "lib/engine/key_update.h"
+#include "lib/engine/pmtud.h"
+#include "lib/engine/reassembly.h"
 #include "lib/engine/stream_queue.h"
 #include "lib/tls/tls.h"
 #include "lib/wire/frame.h"
@@ -29,8 +31,16 @@ enum sw_timer {
     SW_TIMER_EXPRESSLANE, /**< repeat an offer */
     SW_TIMER_ENCODING,    /**< client: repeat a request to encode */
     SW_TIMER_LANE_PING,   /**< client: counters are compared, however busy the tunnel is (R8) */
+    SW_TIMER_PATH_MTU,    /**< probes (docs/protocol/session.md §19) */
     SW_TIMER_IDLE,        /**< server: nothing authentic for too long */
     SW_TIMERS
+};
+
+/** Largest inside packets of one datagram, and of one fragment; kept by path_mtu.c. */
+struct sw_limits {
+    uint16_t data; /**< in a Data frame */
+    uint16_t lane; /**< in an Expresslane packet */
+    uint16_t fragment;
 };
 
 struct sw_conn {
@@ -81,6 +91,13 @@ struct sw_conn {
     void **plugin_instances;         /**< inside, then outside; NULL: no plugins */
     struct sw_key_update key_update; /**< server */
     uint8_t peer_epoch;              /**< low bits, of the last record that was authentic */
+
+    /* Size */
+    struct sw_limits limits;
+    struct sw_pmtud pmtud;
+    bool probing;                     /**< what is emitted now is a probe */
+    uint16_t fragment_id;             /**< the last one used */
+    struct sw_reassembly *reassembly; /**< NULL: no fragment has come yet */
 
     /* Stream */
     struct sw_stream_queue out;

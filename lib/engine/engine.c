@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "lib/engine/conn_table.h"
+#include "lib/engine/path_mtu.h"
 
 #define OUTSIDE_MTU_MIN 576
 #define OUTSIDE_MTU_MAX 1500
@@ -219,9 +220,9 @@ static struct sw_conn *start(struct sw_engine *engine, enum sw_transport transpo
     sw_expresslane_init(conn);
     if (engine->config.role == SW_CLIENT) engine->client = conn;
     sw_conn_set_timer(conn, SW_TIMER_CONNECT, engine->env.now + patience);
-    conn->tls =
-        sw_tls_new(context, &engine->env, (uint16_t)(engine->config.outside_mtu - OUTER_HEADERS),
-                   sw_conn_emit, conn);
+    conn->tls = sw_tls_new(context, &engine->env,
+                           (uint16_t)(engine->config.outside_mtu - sw_outer_headers(path)),
+                           sw_conn_emit, conn);
     *error = conn->tls != NULL ? 0 : SW_ETLS;
     if (*error == 0 && engine->config.role == SW_SERVER)
         *error = sw_conn_table_new_session(engine, conn);

@@ -44,6 +44,8 @@ struct sw_engine {
 
     uint8_t plain[SW_TLS_RECORD_MAX]; /**< plaintext on its way out */
     uint8_t inbox[SW_TLS_RECORD_MAX]; /**< plaintext of one datagram's record */
+    uint8_t
+        whole[SW_INSIDE_PACKET_MAX + 1]; /**< a packet put together, or about to be taken apart */
 };
 
 /** Every public call that may change connections runs between these two. */

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "lib/engine/engine.h"
+#include "lib/engine/path_mtu.h"
 
 #define TICK          (500 * SW_MILLISECOND)
 #define RETRANSMITS   5
@@ -388,5 +389,8 @@ void sw_expresslane_pong(struct sw_conn *conn, struct sw_span payload)
         sw_cursor_be64(&c, &peer.received);
         verdict = sw_lane_evaluate(&lane->health, own_reading(conn, &own) ? &own : NULL, &peer);
     }
-    if (verdict == SW_LANE_DEGRADE) degrade(conn);
+    if (verdict == SW_LANE_DEGRADE)
+        degrade(conn);
+    else if (lane->health.strikes_out > 0)
+        sw_path_mtu_recheck(conn); /* it may be the large ones that get lost */
 }

@@ -12,6 +12,7 @@
 
 #include "lib/engine/conn_table.h"
 #include "lib/engine/engine.h"
+#include "lib/engine/path_mtu.h"
 #include "lib/wire/dtls_record.h"
 
 /* One source may hold a sixteenth of the half-open connections. */
@@ -292,6 +293,7 @@ static void deliver_roaming(struct sw_engine *engine, struct sw_conn *conn,
     if (alive(conn) && conn->lane.state == SW_EXPRESSLANE_ACTIVE) sw_expresslane_publish(conn);
     if (alive(conn)) sw_conn_begin_rotation(conn);
     after_records(conn, d, true);
+    if (alive(conn)) sw_path_mtu_recheck(conn);
     sw_conn_rearm(conn);
 }
 

@@ -30,7 +30,10 @@ static void commit(struct sw_engine *engine, struct sw_conn *conn, const struct 
 {
     if (engine->plugins.outside.count > 0 && !sw_plugins_datagram_out(engine, conn, out, &len))
         return;
-    sw_batch_commit(engine->config.batch, path, len, 0);
+    if (conn != NULL && conn->probing)
+        sw_batch_commit_probe(engine->config.batch, path, len);
+    else
+        sw_batch_commit(engine->config.batch, path, len, 0);
     engine->counters.udp_sent++;
     engine->counters.udp_sent_bytes += len;
 }

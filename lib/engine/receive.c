@@ -14,8 +14,10 @@
 
 #include "lib/engine/conn_table.h"
 #include "lib/engine/engine.h"
+#include "lib/engine/fragments.h"
+#include "lib/engine/path_mtu.h"
 #include "lib/engine/translate.h"
-#include "lib/offload/packet.h"
+#include "lib/offload/mss.h"
 #include "lib/wire/dtls_record.h"
 
 /* A stream's frame buffer starts with one record and one ordinary frame … */
@@ -45,7 +47,10 @@ static int on_ping(struct sw_conn *conn, const struct sw_frame *frame)
 static int on_pong(struct sw_conn *conn, const struct sw_frame *frame)
 {
     if (conn->state != SW_STATE_ONLINE) return SW_ESTATE;
-    if (frame->ping.id != 0) return 0;
+    if (frame->ping.id != 0) {
+        sw_path_mtu_pong(conn, frame->ping.id);
+        return 0;
+    }
     sw_expresslane_pong(conn, frame->ping.payload);
     if (conn->state != SW_STATE_ONLINE) return 0; /* closed by a callback */
     if (conn->engine->config.role == SW_CLIENT)
@@ -133,6 +138,8 @@ static void deliver(struct sw_conn *conn, uint8_t *data, size_t len)
         engine->counters.drop_invalid_inside_packet++;
         return;
     }
+    if (sw_is_tcp_syn(data, &packet) && sw_mss_clamp(data, &packet, sw_path_mtu_mss(conn)))
+        engine->counters.mss_clamped++;
     engine->counters.tunnel_to_inside++;
     engine->counters.tunnel_to_inside_bytes += packet.total_len;
     conn->stats.packets_in++;
@@ -163,14 +170,6 @@ static int on_data(struct sw_conn *conn, const struct sw_frame *frame)
     return 0;
 }
 
-static int on_fragment(struct sw_conn *conn, const struct sw_frame *frame)
-{
-    (void)frame;
-    if (conn->state != SW_STATE_ONLINE) return SW_ESTATE;
-    conn->engine->counters.drop_fragment++;
-    return 0;
-}
-
 /* 0, or the error that ends the connection if what was encoded is certainly the peer's. */
 static int decode(struct sw_conn *conn, uint8_t *data, size_t len)
 {
@@ -191,6 +190,19 @@ static int on_encoded(struct sw_conn *conn, const struct sw_frame *frame)
 {
     if (conn->state != SW_STATE_ONLINE) return SW_ESTATE;
     return decode(conn, (uint8_t *)(uintptr_t)frame->data.data, frame->data.len);
+}
+
+static int on_fragment(struct sw_conn *conn, const struct sw_frame *frame)
+{
+    uint8_t *data;
+    size_t len;
+
+    if (conn->state != SW_STATE_ONLINE) return SW_ESTATE;
+    if (!sw_fragments_take(conn, &frame->frag, &data, &len)) return 0;
+    /* What the whole is, the frame that completes it says (session.md §18). */
+    if (frame->kind == SW_FRAME_ENCODED_DATA_FRAG) return decode(conn, data, len);
+    deliver(conn, data, len);
+    return 0;
 }
 
 static int on_encoding_request(struct sw_conn *conn, const struct sw_frame *frame)

@@ -12,15 +12,13 @@
  */
 
 #include "lib/engine/engine.h"
+#include "lib/engine/fragments.h"
 #include "lib/engine/icmp.h"
+#include "lib/engine/path_mtu.h"
 #include "lib/engine/translate.h"
 #include "lib/offload/checksum.h"
-#include "lib/offload/packet.h"
+#include "lib/offload/mss.h"
 #include "lib/offload/segment.h"
-
-/* What the outer IPv4, UDP and Lightway headers take of the outside MTU (docs/protocol/wire.md §8).
- */
-#define OUTER_HEADERS 44
 
 /* The MTU that oversized packets are answered with, where the way carries that much. */
 #define TOLD_MTU 1350
@@ -40,21 +38,6 @@ struct pieces {
     unsigned count;
     size_t piece_max;
 };
-
-/* Largest inside packet that one Data frame carries. */
-static size_t packet_limit(const struct sw_conn *conn)
-{
-    return (size_t)conn->engine->config.outside_mtu - OUTER_HEADERS - SW_DTLS_OVERHEAD -
-           SW_FRAME_DATA_OVERHEAD - conn->engine->plugins.outside_grows;
-}
-
-/* Largest inside packet of the fast lane, where each is 15 bytes longer outside than in a record.
- */
-static size_t lane_limit(const struct sw_conn *conn)
-{
-    return (size_t)conn->engine->config.outside_mtu - OUTER_HEADERS - SW_LANE_HEADER_LEN -
-           conn->engine->plugins.outside_grows;
-}
 
 static int cut(struct sw_engine *engine, const struct sw_inside_packet *packet,
                struct pieces *pieces)
@@ -104,8 +87,7 @@ static void refuse_oversize(struct sw_conn *conn, const struct sw_inside_packet 
 {
     struct sw_engine *engine = conn->engine;
     uint8_t answer[SW_ICMP_MAX];
-    size_t limit = packet_limit(conn);
-    uint16_t mtu = limit < TOLD_MTU ? (uint16_t)limit : TOLD_MTU;
+    uint16_t mtu = conn->limits.data < TOLD_MTU ? conn->limits.data : TOLD_MTU;
     size_t len = sw_icmp_too_big(packet->data, packet->len, mtu, answer);
 
     engine->counters.drop_oversize++;
@@ -151,6 +133,38 @@ static int plugins_pass(struct sw_conn *conn, struct sw_inside_packet *packet)
     return 0;
 }
 
+/* What goes in one datagram of the lane in use. */
+static size_t one_datagram(const struct sw_conn *conn)
+{
+    return sw_expresslane_ready(&conn->lane) ? conn->limits.lane : conn->limits.data;
+}
+
+/* Pieces too long for one datagram: can they be made smaller, or go in fragments? */
+static bool carries(const struct sw_conn *conn, const struct pieces *pieces)
+{
+    if (pieces->super && pieces->segmenter.tcp)
+        return one_datagram(conn) > pieces->segmenter.headers;
+    return pieces->piece_max <= conn->limits.data || sw_fragments_fit(conn, pieces->piece_max);
+}
+
+/*
+ * The segments of a TCP superpacket become smaller: how a sender's bytes are cut means nothing to
+ * TCP. The new size is noted in the packet, so that one which has to wait is cut the same way
+ * afterwards. Whatever else there is goes in a Data frame although the lane carries less, or in
+ * fragments.
+ */
+static int fit(struct sw_conn *conn, struct sw_inside_packet *packet, struct pieces *pieces)
+{
+    if (!carries(conn, pieces)) { /* a plugin made it longer */
+        conn->engine->counters.drop_oversize++;
+        return SW_EOVERSIZE;
+    }
+    if (!pieces->super || !pieces->segmenter.tcp) return 0;
+    packet->vnet.gso_size = (uint16_t)(one_datagram(conn) - pieces->segmenter.headers);
+    conn->engine->counters.superpackets_recut++;
+    return cut(conn->engine, packet, pieces);
+}
+
 /* Everything that is done once per packet. 0 or the reason it is dropped, counted. */
 static int prepare(struct sw_conn *conn, struct sw_inside_packet *packet, struct pieces *pieces)
 {
@@ -164,7 +178,7 @@ static int prepare(struct sw_conn *conn, struct sw_inside_packet *packet, struct
     packet->len = ip.total_len;
     int r = cut(engine, packet, pieces);
     if (r < 0) return r;
-    if (pieces->piece_max > packet_limit(conn)) {
+    if (pieces->piece_max > one_datagram(conn) && !carries(conn, pieces)) {
         refuse_oversize(conn, packet);
         return SW_EOVERSIZE;
     }
@@ -174,15 +188,14 @@ static int prepare(struct sw_conn *conn, struct sw_inside_packet *packet, struct
         else
             engine->counters.checksums_completed++;
     }
+    if (sw_is_tcp_syn(packet->data, &ip) && sw_mss_clamp(packet->data, &ip, sw_path_mtu_mss(conn)))
+        engine->counters.mss_clamped++;
     translate_outbound(conn, packet, pieces->super);
     if (engine->plugins.inside.count > 0 && (r = plugins_pass(conn, packet)) < 0) return r;
     /* Again: the segments' sums cover the addresses, and a plugin may have changed everything. */
     if (pieces->super || engine->plugins.inside.count > 0) r = cut(engine, packet, pieces);
+    if (r == 0 && pieces->piece_max > one_datagram(conn)) r = fit(conn, packet, pieces);
     if (r < 0) return r;
-    if (pieces->piece_max > packet_limit(conn)) {
-        engine->counters.drop_oversize++;
-        return SW_EOVERSIZE;
-    }
     if (pieces->super) {
         engine->counters.superpackets++;
         engine->counters.superpacket_segments += pieces->count;
@@ -240,10 +253,25 @@ static enum sw_codec_result encode_piece(struct sw_conn *conn, const struct piec
     return result;
 }
 
+/* A piece that no single datagram carries. 0 or SW_EAGAIN. */
+static int send_in_fragments(struct sw_conn *conn, const struct pieces *pieces, unsigned i)
+{
+    const uint8_t *data = pieces->packet->data;
+    size_t len = piece_len(pieces, i);
+
+    if (pieces->super) {
+        build_piece(pieces, i, conn->engine->whole);
+        data = conn->engine->whole;
+    }
+    int r = sw_fragments_send(conn, data, len, pieces->encoded);
+    if (r == 0 && !pieces->encoded) count_sent(conn, len);
+    return r;
+}
+
 static int send_datagrams(struct sw_conn *conn, struct sw_inside_packet *packet,
                           const struct pieces *pieces)
 {
-    bool fast = sw_expresslane_ready(&conn->lane) && pieces->piece_max <= lane_limit(conn);
+    bool fast = sw_expresslane_ready(&conn->lane) && pieces->piece_max <= conn->limits.lane;
 
     for (; packet->next - FIRST_SEGMENT < pieces->count; packet->next++) {
         unsigned i = packet->next - FIRST_SEGMENT;
@@ -254,6 +282,10 @@ static int send_datagrams(struct sw_conn *conn, struct sw_inside_packet *packet,
             enum sw_codec_result result = encode_piece(conn, pieces, i, len);
             if (result == SW_CODEC_FAILED || conn->state != SW_STATE_ONLINE) return 0;
             if (result == SW_CODEC_TAKEN) continue;
+        }
+        if (len > conn->limits.data) {
+            if (send_in_fragments(conn, pieces, i) < 0) return SW_EAGAIN;
+            continue;
         }
         if ((fast ? send_sealed(conn, pieces, i, len) : send_record(conn, pieces, i)) &&
             !pieces->encoded)
@@ -271,7 +303,7 @@ int sw_conn_encoded(struct sw_conn *conn, const uint8_t *bytes, size_t len, sw_t
 
     if (conn->state != SW_STATE_ONLINE) return SW_ESTATE;
     if (conn->transport != SW_DATAGRAM) return SW_ETRANSPORT;
-    if (len > packet_limit(conn)) return SW_EOVERSIZE;
+    if (len > conn->limits.data && !sw_fragments_fit(conn, len)) return SW_EOVERSIZE;
     sw_engine_enter(engine, now);
     cut(engine, &packet, &pieces);
     pieces.encoded = true;
@@ -385,7 +417,7 @@ void sw_conn_peer_reply(struct sw_conn *conn, uint8_t *data, size_t len)
     struct pieces pieces;
     struct sw_packet ip;
 
-    if (sw_packet_parse(data, len, &ip) < 0 || ip.total_len > packet_limit(conn)) {
+    if (sw_packet_parse(data, len, &ip) < 0 || ip.total_len > conn->limits.data) {
         engine->counters.plugin_failed++;
         return;
     }

@@ -113,6 +113,14 @@ void sw_batch_commit(struct sw_batch *batch, const struct sw_path *path, size_t 
     batch->reserved = 0;
 }
 
+void sw_batch_commit_probe(struct sw_batch *batch, const struct sw_path *path, size_t len)
+{
+    if (batch->count > 0) batch->chunks[batch->count - 1].closed = true;
+    sw_batch_commit(batch, path, len, 0);
+    batch->chunks[batch->count - 1].closed = true;
+    batch->chunks[batch->count - 1].probe = true;
+}
+
 void sw_batch_clear(struct sw_batch *batch)
 {
     batch->len = 0;

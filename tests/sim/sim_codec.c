@@ -209,9 +209,13 @@ static void test_packets_arrive_whole_through_the_codec(void **state)
     world_check(&ends.world, codec.encoded == 60 && codec.decoded == 60);
     world_check(&ends.world, counters(ends.client)->inside_to_tunnel == 30);
     world_check(&ends.world, counters(ends.client)->tunnel_to_inside == 30);
-    up(&ends, 1, 1431 - 32); /* as large as they get */
+    up(&ends, 1, 1431 - 32); /* as large as goes in one datagram */
     world_run(&ends.world, SW_SECOND, NULL);
     world_check(&ends.world, codec.decoded == 61 && good == 61);
+    up(&ends, 2, 1500 - 32);
+    world_run(&ends.world, SW_SECOND, NULL);
+    world_check(&ends.world, codec.decoded == 62 && good == 62);
+    world_check(&ends.world, counters(ends.client)->fragments_sent == 2);
     ends_end(&ends);
 }
 
@@ -462,8 +466,8 @@ static void test_who_cannot_ask_is_told_why(void **state)
     world_check(&ends.world, world_run(&ends.world, 5 * SW_SECOND, world_both_online));
     conn = ends.server->conn;
     world_check(&ends.world, sw_conn_set_encoding(conn, true, ends.world.now) == SW_EMODE);
-    static uint8_t large[1432];
-    world_check(&ends.world, sw_conn_encoded(conn, large, 1432, ends.world.now) == SW_EOVERSIZE);
+    static uint8_t large[65536];
+    world_check(&ends.world, sw_conn_encoded(conn, large, 65536, ends.world.now) == SW_EOVERSIZE);
     ends_end(&ends);
 
     ends_nodes(&ends, 14, &(struct client_options){0});

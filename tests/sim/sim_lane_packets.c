@@ -189,16 +189,16 @@ static const struct {
     {2619, 1310},
     {1, 1310},
     {46 * 1310, 1310},
-    {60000, 1391},
+    {60000, 1391}, /* longer than the lane takes: cut smaller */
 };
-#define SHAPES (sizeof shapes / sizeof shapes[0])
+#define LANE_GSO_SIZE_MAX (1416 - TCP_HEADERS)
+#define SHAPES            (sizeof shapes / sizeof shapes[0])
 
 static void test_superpackets_are_sealed_segment_by_segment(void **state)
 {
     static uint8_t bytes[SUPERPACKET_MAX];
     struct pair p;
     struct expected at_client = {0}, at_server = {0};
-    unsigned by_dtls = 0;
 
     (void)state;
     lane_pair(&p, 17, 0);
@@ -207,13 +207,15 @@ static void test_superpackets_are_sealed_segment_by_segment(void **state)
     for (uint32_t i = 0; i < SHAPES; i++) {
         struct sw_inside_packet packet =
             superpacket(bytes, REMOTE_IP, POOL_FIRST_IP, shapes[i].payload, shapes[i].gso_size, i);
-        unsigned segments = expect_segments(&at_client, &packet, REMOTE_IP, TUN_IP);
-        if (shapes[i].gso_size == 1391) by_dtls += segments; /* 1431 bytes: too long */
+        struct sw_inside_packet cut = packet;
+        if (cut.vnet.gso_size > LANE_GSO_SIZE_MAX) cut.vnet.gso_size = LANE_GSO_SIZE_MAX;
+        expect_segments(&at_client, &cut, REMOTE_IP, TUN_IP);
         world_check(&p.world, sw_conn_send(p.server->conn, &packet, p.world.now) == 0);
         world_flush(p.server);
 
         packet = superpacket(bytes, TUN_IP, TUN_DNS_IP, shapes[i].payload, shapes[i].gso_size, i);
-        expect_segments(&at_server, &packet, POOL_FIRST_IP, DNS_IP);
+        cut.data = packet.data;
+        expect_segments(&at_server, &cut, POOL_FIRST_IP, DNS_IP);
         world_check(&p.world, sw_conn_send(p.client->conn, &packet, p.world.now) == 0);
         world_flush(p.client);
         world_run(&p.world, SW_SECOND / 10, NULL);
@@ -221,9 +223,10 @@ static void test_superpackets_are_sealed_segment_by_segment(void **state)
     }
     for (int i = 0; i < 2; i++) {
         const struct sw_engine_counters *c = lane_counters(&p.world.nodes[i]);
-        world_check(&p.world, c->expresslane_sent == at_client.count - by_dtls);
-        world_check(&p.world, c->expresslane_received == at_client.count - by_dtls);
+        world_check(&p.world, c->expresslane_sent == at_client.count);
+        world_check(&p.world, c->expresslane_received == at_client.count);
         world_check(&p.world, c->inside_to_tunnel == at_client.count);
+        world_check(&p.world, c->superpackets_recut == 1);
     }
     free(at_client.bytes);
     free(at_server.bytes);
