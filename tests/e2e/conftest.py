@@ -29,6 +29,8 @@ SANITIZER_WORDS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime e
 def pytest_addoption(parser):
     parser.addoption("--flood", type=int, default=200_000, metavar="N",
                      help="datagrams of the flood test (default: 200000)")
+    parser.addoption("--cycles", type=int, default=300, metavar="N",
+                     help="clients that come and go in the test for leaks (default: 300)")
 
 
 def pytest_configure(config):
@@ -36,7 +38,8 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "asan: also run with the sanitized build")
     config.addinivalue_line("markers", "tsan: also run with the build for data races")
 
-    for name in ("slipway-server", "slipway-client", "slipwayctl", "tools/impair", "tools/flood"):
+    for name in ("slipway-server", "slipway-client", "slipwayctl", "tools/impair", "tools/flood",
+                 "tools/loadgen"):
         try:
             programs.program(name)
         except Failed as missing:
