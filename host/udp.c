@@ -51,11 +51,16 @@ static void set_buffer(int fd, uint64_t wanted, int force, int normal, const cha
                     what, granted / 2, value, sysctl, value);
 }
 
+/*
+ * Towards IPv4 without DF, so that whoever has the narrow link cuts, and no ICMP message, which
+ * anybody can forge, is believed. IPv6 routers do not cut: there the message has to be believed,
+ * and the kernel cuts; forged ones can make it cut to 1280 bytes, and that is all.
+ */
 static int set_never_df(int fd, int family)
 {
     if (family == AF_INET) return set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT);
     set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT); /* for IPv4 peers; v6-only: fails */
-    return set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_OMIT);
+    return set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);
 }
 
 static int set_pktinfo(int fd, int family)

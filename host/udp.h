@@ -23,7 +23,8 @@ struct sw_udp_config {
     uint64_t send_buffer;     /**< bytes; 0: leave */
     uint64_t receive_buffer;  /**< bytes; 0: leave */
     uint32_t mark;            /**< SO_MARK; 0: none */
-    bool never_df;            /**< IP_PMTUDISC_OMIT: no DF, ICMP "fragmentation needed" ignored */
+    bool never_df;            /**< IPv4 without DF, ICMP "fragmentation needed" ignored; IPv6: the
+                                  kernel cuts to what "packet too big" says */
     bool gro;                 /**< take runs of datagrams at once, if the kernel can (UDP_GRO) */
     enum sw_reuseport place;  /**< among the sockets of one local address */
     unsigned slots;           /**< without gro: datagrams per receive call, 1..SW_UDP_SLOTS */

@@ -70,8 +70,9 @@ class Pings:
         return _ping_times(self.process.log())
 
 
-def can_reach(host, address=network.REMOTE):
-    return host.run("ping", "-n", "-W", 1, "-c", 1, address, check=False).returncode == 0
+def can_reach(host, address=network.REMOTE, size=56):
+    return host.run("ping", "-n", "-W", 1, "-c", 1, "-s", size, address,
+                    check=False).returncode == 0
 
 
 def whoami(host, timeout=10):
