@@ -59,6 +59,7 @@ struct sw_conn {
     struct sw_version version;
     struct sw_session_id session;  /**< server: current; client: learned, EMPTY before */
     struct sw_session_id rotation; /**< server: announced, not yet confirmed; EMPTY: none */
+    sw_time tell_session_after;    /**< server: the client used a wrong id and was told */
     bool first_packet_seen;
 
     /* Server, datagram */

@@ -6,10 +6,15 @@
  * with a Ping; the rotation is over when something authentic comes in under it. One at a time:
  * while one is under way, another does not begin. There is nothing to repeat, for whatever the
  * client hears tells it the new id.
+ *
+ * The id is not signed: who can alter datagrams can make a client use a wrong one, and so be lost
+ * at its next move. A client that uses a wrong id is therefore told the right one.
  */
 
 #include "lib/engine/conn_table.h"
 #include "lib/engine/engine.h"
+
+#define TELL_INTERVAL (10 * SW_SECOND)
 
 bool sw_conn_rotating(const struct sw_conn *conn)
 {
@@ -26,6 +31,17 @@ void sw_conn_begin_rotation(struct sw_conn *conn)
     if (conn->state == SW_STATE_ONLINE) sw_conn_send_ping(conn);
 }
 
+/* The client uses an id that is not, or no longer, its own. Ours goes out with anything, but not
+ * too often for the sake of this. */
+static void tell_again(struct sw_conn *conn)
+{
+    sw_time now = conn->engine->env.now;
+
+    if (now < conn->tell_session_after || conn->state != SW_STATE_ONLINE) return;
+    conn->tell_session_after = now + TELL_INTERVAL;
+    sw_conn_send_ping(conn);
+}
+
 void sw_conn_note_session(struct sw_conn *conn, struct sw_session_id id)
 {
     struct sw_engine *engine = conn->engine;
@@ -33,6 +49,7 @@ void sw_conn_note_session(struct sw_conn *conn, struct sw_session_id id)
     if (sw_session_equal(id, SW_SESSION_EMPTY) || sw_session_equal(id, conn->session)) return;
     if (!sw_session_equal(id, conn->rotation)) {
         engine->counters.session_id_mismatch++;
+        tell_again(conn);
         return;
     }
     sw_conn_table_finish_rotation(engine, conn);
