@@ -46,14 +46,15 @@ static void ring(struct sw_worker *worker)
     uv_async_send(&worker->bell);
 }
 
-/* How many connections this worker has, for those who place new ones. */
-static void tell_connections(struct sw_worker *worker)
+/* How many connections this worker has, for those who place new ones. always: even if it is what
+ * was told last, for others have counted what they placed here. */
+static void tell_connections(struct sw_worker *worker, bool always)
 {
     struct sw_crew *crew = worker->config.crew;
     if (crew == NULL || worker->engine == NULL) return;
     const struct sw_engine_counters *counters = sw_engine_counters(worker->engine);
     uint64_t connections = counters->conn_created - counters->conn_closed;
-    if (connections == worker->connections) return;
+    if (connections == worker->connections && !always) return;
     worker->connections = connections;
     atomic_store_explicit(&crew->connections[worker->config.index], connections,
                           memory_order_relaxed);
@@ -61,7 +62,7 @@ static void tell_connections(struct sw_worker *worker)
 
 void sw_worker_ring_bells(struct sw_worker *worker)
 {
-    tell_connections(worker);
+    tell_connections(worker, false);
     for (; worker->bells != 0; worker->bells &= worker->bells - 1)
         ring(worker->config.crew->workers[__builtin_ctzll(worker->bells)]);
 }
@@ -107,7 +108,7 @@ unsigned sw_worker_place(struct sw_worker *worker)
     struct sw_crew *crew = worker->config.crew;
     unsigned best = worker->config.index;
     if (crew == NULL || !crew->placing) return best;
-    tell_connections(worker);
+    tell_connections(worker, false);
     uint64_t least = worker->connections;
     for (unsigned i = 0; i < crew->count; i++) {
         uint64_t n = atomic_load_explicit(&crew->connections[i], memory_order_relaxed);
@@ -240,5 +241,6 @@ void sw_worker_on_bell(uv_async_t *bell)
     full_barrier();
     run_calls(worker);
     read_mail(worker);
+    tell_connections(worker, true); /* not every hello became a connection */
     sw_worker_finish_wakeup(worker);
 }

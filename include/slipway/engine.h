@@ -177,8 +177,9 @@ struct sw_engine_counters {
     uint64_t udp_reject_received;  /**< datagrams with the REJECTED id, dropped */
     uint64_t
         udp_forged_record; /**< plaintext alerts and malformed records kept from the TLS library */
-    uint64_t udp_wrong_source;                       /**< client: not from the server's address */
-    uint64_t udp_no_room;                            /**< datagrams dropped: the batch was full */
+    uint64_t handshake_begun_again; /**< client: after a record that nobody had signed */
+    uint64_t udp_wrong_source;      /**< client: not from the server's address */
+    uint64_t udp_no_room;           /**< datagrams dropped: the batch was full */
     uint64_t expresslane_sent, expresslane_received; /**< packets */
     uint64_t expresslane_decrypt_no_key, expresslane_decrypt_failed, expresslane_replayed;
     uint64_t expresslane_malformed;       /**< too short for what they say */
@@ -200,6 +201,7 @@ struct sw_engine_counters {
     /* connections */
     uint64_t conn_created, conn_create_failed, conn_link_up, conn_online, conn_closed;
     uint64_t conn_client_closed, conn_stale_closed, conn_aged_out, conn_replaced;
+    uint64_t user_auth_eviction; /**< sw_conn_expire_at() */
     uint64_t conn_rejected_no_free_ip, conn_rejected_access_denied;
     uint64_t conn_tls_error, conn_unknown_error;
     uint64_t auth_requests, auth_repeated, auth_limited;
@@ -395,6 +397,10 @@ void sw_conn_authorised(struct sw_conn *conn, int answer, sw_time now);
 /** Client: the network changed (or a REJECT came in); ask the server at once whether it is still
  * there. */
 void sw_conn_network_changed(struct sw_conn *conn, sw_time now);
+
+/** Server: what the client was let in with is good until then: SW_NEVER, or the session ends with
+ * SW_EEXPIRED. May be called again and again. */
+void sw_conn_expire_at(struct sw_conn *conn, sw_time at, sw_time now);
 
 /** Goodbye and close_notify if the handshake is done, then SW_EVENT_CLOSED with reason. */
 void sw_conn_close(struct sw_conn *conn, int reason, sw_time now);

@@ -54,6 +54,8 @@ enum sw_error {
 
     SW_ECODEC = -55, /**< the codec cannot go on */
 
+    SW_EEXPIRED = -56, /**< what the client was let in with is no longer good */
+
     /* TLS */
     SW_ETLS = -60,       /**< TLS library failure that does not end a datagram connection */
     SW_ETLSFATAL = -61,  /**< fatal alert, or a failure the library cannot continue from */

@@ -49,6 +49,7 @@ static const char *const texts[] = {
     [-SW_ENOKEY] = "there is no key for it",
     [-SW_EAUTH] = "not authentic",
     [-SW_EREPLAY] = "replayed, or too old to tell",
+    [-SW_EEXPIRED] = "what the client was let in with has expired",
 
     [-SW_ECODEC] = "the codec failed",
 

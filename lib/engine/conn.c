@@ -58,7 +58,8 @@ struct sw_conn *sw_conn_new(struct sw_engine *engine, enum sw_transport transpor
     }
     sw_path_mtu_init(conn);
     sw_list_append(&engine->conns, &conn->link);
-    engine->half_open++;
+    conn->source = sw_half_open_source(sw_address_host_hash(engine, &path->remote));
+    sw_half_open_add(&engine->half_open, conn->source);
     engine->counters.conn_created++;
     return conn;
 }
@@ -90,7 +91,7 @@ void sw_conn_enter_state(struct sw_conn *conn, enum sw_state state)
     if (conn->state == SW_STATE_DISCONNECTING || conn->state == SW_STATE_DISCONNECTED) return;
     if (state == SW_STATE_ONLINE) {
         conn->was_online = true;
-        engine->half_open--;
+        sw_half_open_remove(&engine->half_open, conn->source);
         engine->counters.conn_online++;
         conn->stats.online_since = engine->env.now;
         conn->key_update.since = engine->env.now;
@@ -122,7 +123,7 @@ void sw_conn_set_timer(struct sw_conn *conn, enum sw_timer timer, sw_time at)
 /* One-shot; a tick that is due earlier than the one outstanding replaces it (session.md §6). */
 static void rearm_dtls(struct sw_conn *conn)
 {
-    if (conn->transport != SW_DATAGRAM) return;
+    if (conn->transport != SW_DATAGRAM || conn->begin_again) return;
     if (conn->state != SW_STATE_CONNECTING &&
         !(sw_conn_established(conn) && sw_tls_timer_wanted(conn->tls))) {
         conn->timers[SW_TIMER_DTLS] = SW_NEVER;
@@ -193,7 +194,7 @@ void sw_conn_end(struct sw_conn *conn, int reason, bool goodbye)
     };
 
     if (conn->state == SW_STATE_DISCONNECTED || conn->state == SW_STATE_DISCONNECTING) return;
-    if (!conn->was_online) engine->half_open--;
+    if (!conn->was_online) sw_half_open_remove(&engine->half_open, conn->source);
     if (goodbye && sw_conn_established(conn)) say_goodbye(conn);
     conn->state = SW_STATE_DISCONNECTED;
     detach(conn);
@@ -222,6 +223,10 @@ void sw_conn_close(struct sw_conn *conn, int reason, sw_time now)
  * over. */
 static void dtls_timer(struct sw_conn *conn)
 {
+    if (conn->begin_again) {
+        sw_conn_begin_again(conn);
+        return;
+    }
     if (sw_conn_established(conn) &&
         sw_tls_timer_interval(conn->tls) > LONGEST_ESTABLISHED_INTERVAL)
         sw_tls_timer_reset(conn->tls);
@@ -255,6 +260,24 @@ static void idle_timer(struct sw_conn *conn)
     }
     engine->counters.conn_aged_out++;
     sw_conn_fail(conn, SW_ETIMEOUT);
+}
+
+static void expiry_timer(struct sw_conn *conn)
+{
+    conn->engine->counters.user_auth_eviction++;
+    sw_conn_fail(conn, SW_EEXPIRED);
+}
+
+void sw_conn_expire_at(struct sw_conn *conn, sw_time at, sw_time now)
+{
+    struct sw_engine *engine = conn->engine;
+
+    sw_engine_enter(engine, now);
+    if (conn->state != SW_STATE_DISCONNECTED) {
+        sw_conn_set_timer(conn, SW_TIMER_EXPIRY, at);
+        sw_conn_rearm(conn);
+    }
+    sw_engine_leave(engine);
 }
 
 static void keepalive_timer(struct sw_conn *conn)
@@ -299,6 +322,8 @@ void sw_conn_timer(struct sw_conn *conn)
         [SW_TIMER_LANE_PING] = lane_ping_timer,
         [SW_TIMER_PATH_MTU] = sw_path_mtu_timer,
         [SW_TIMER_IDLE] = idle_timer,
+        [SW_TIMER_EXPIRY] = expiry_timer,
+        [SW_TIMER_LANE_GRACE] = sw_expresslane_grace_over,
     };
     sw_time now = conn->engine->env.now;
 

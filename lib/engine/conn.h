@@ -30,9 +30,11 @@ enum sw_timer {
     SW_TIMER_CONNECT,     /**< client: connect timeout; server: stale, not Online in time */
     SW_TIMER_EXPRESSLANE, /**< repeat an offer */
     SW_TIMER_ENCODING,    /**< client: repeat a request to encode */
+    SW_TIMER_LANE_GRACE,  /**< the key that the peer sealed with before goes (R9) */
     SW_TIMER_LANE_PING,   /**< client: counters are compared, however busy the tunnel is (R8) */
     SW_TIMER_PATH_MTU,    /**< probes (docs/protocol/session.md §19) */
     SW_TIMER_IDLE,        /**< server: nothing authentic for too long */
+    SW_TIMER_EXPIRY,      /**< server: what was granted is over */
     SW_TIMERS
 };
 
@@ -83,6 +85,8 @@ struct sw_conn {
     sw_time auth_interval;              /**< client: until the next repetition */
 
     /* Client */
+    unsigned spoiled; /**< TLS sessions that a record which nobody had signed broke */
+    bool begin_again; /**< the present one; the timer makes another */
     struct sw_ip_config ip_config;
     struct sw_keepalive keepalive;
     sw_time tracer_fired_for; /**< last_received the tracer has already asked about */
@@ -106,6 +110,7 @@ struct sw_conn {
     size_t in_len;
     size_t in_room;
 
+    uint16_t source;      /**< server: its counter of half-open connections */
     bool out_unannounced; /**< the queue was empty and is not any more: WRITABLE is due */
     int out_lost;         /**< why bytes of the stream were lost: SW_ENOMEM, SW_EFULL; 0: none */
     bool was_online;
@@ -146,6 +151,9 @@ int sw_conn_handshake(struct sw_conn *conn, struct sw_span input, bool authentic
 void sw_conn_begin_rotation(struct sw_conn *conn);
 /** An authentic datagram carried id. */
 void sw_conn_note_session(struct sw_conn *conn, struct sw_session_id id);
+
+/** Makes another TLS session, and says hello. */
+void sw_conn_begin_again(struct sw_conn *conn);
 
 /* receive.c */
 /** Frames decoded; a fatal error has already closed the connection (state Disconnected). */

@@ -15,6 +15,10 @@
 
 #include "lib/engine/engine.h"
 
+/* Who has an IPv6 address has a whole network of them. */
+#define IPV4_LEN     4
+#define IPV6_NETWORK 8
+
 void sw_address_key(const struct sw_address *address, uint8_t out[SW_ADDRESS_KEY_LEN])
 {
     out[0] = address->family;
@@ -31,7 +35,8 @@ bool sw_address_equal(const struct sw_address *a, const struct sw_address *b)
 
 uint64_t sw_address_host_hash(const struct sw_engine *engine, const struct sw_address *address)
 {
-    return sw_hash_bytes(&engine->seed, address->ip, sizeof address->ip);
+    size_t len = address->family == 6 ? IPV6_NETWORK : IPV4_LEN;
+    return sw_hash_bytes(&engine->seed, address->ip, len);
 }
 
 static bool address_matches(const struct sw_hash_node *node, const void *key)

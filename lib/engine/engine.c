@@ -206,6 +206,15 @@ void sw_engine_set_tls(struct sw_engine *engine, enum sw_transport transport,
         sw_hello_retry_set_context(engine->hello_retry, context);
 }
 
+struct sw_tls *sw_conn_new_tls(struct sw_conn *conn)
+{
+    struct sw_engine *engine = conn->engine;
+
+    return sw_tls_new(tls_context(engine, conn->transport), &engine->env,
+                      (uint16_t)(engine->config.outside_mtu - sw_outer_headers(&conn->path)),
+                      sw_conn_emit, conn);
+}
+
 /* A connection with a TLS session of its own from the start, taking its first step. */
 static struct sw_conn *start(struct sw_engine *engine, enum sw_transport transport,
                              const struct sw_path *path, struct sw_version version,
@@ -220,9 +229,7 @@ static struct sw_conn *start(struct sw_engine *engine, enum sw_transport transpo
     sw_expresslane_init(conn);
     if (engine->config.role == SW_CLIENT) engine->client = conn;
     sw_conn_set_timer(conn, SW_TIMER_CONNECT, engine->env.now + patience);
-    conn->tls = sw_tls_new(context, &engine->env,
-                           (uint16_t)(engine->config.outside_mtu - sw_outer_headers(path)),
-                           sw_conn_emit, conn);
+    conn->tls = sw_conn_new_tls(conn);
     *error = conn->tls != NULL ? 0 : SW_ETLS;
     if (*error == 0 && engine->config.role == SW_SERVER)
         *error = sw_conn_table_new_session(engine, conn);
@@ -253,7 +260,8 @@ struct sw_conn *sw_accept_stream(struct sw_engine *engine, const struct sw_path 
                                  int *error)
 {
     *error = engine->config.role == SW_SERVER ? SW_EFULL : SW_EINVAL;
-    if (engine->config.role != SW_SERVER || engine->half_open >= engine->config.half_open_limit)
+    if (engine->config.role != SW_SERVER ||
+        engine->half_open.count >= engine->config.half_open_limit)
         return NULL;
     sw_engine_enter(engine, now);
     struct sw_conn *conn =

@@ -6,6 +6,7 @@
 
 #include "lib/engine/conn.h"
 #include "lib/engine/guests.h"
+#include "lib/engine/half_open.h"
 #include "lib/engine/plugin.h"
 #include "lib/engine/reject_limit.h"
 #include "lib/tls/hello_retry.h"
@@ -18,7 +19,7 @@ struct sw_engine {
     struct sw_list conns;
     struct sw_list dead; /**< closed during this call; freed at its end */
     unsigned depth;      /**< calls of the engine on the stack: callbacks may come back */
-    unsigned half_open;  /**< connections not yet Online */
+    struct sw_half_open half_open;
     struct sw_deadlines deadlines;
 
     /* Server, datagram */
@@ -47,6 +48,9 @@ struct sw_engine {
     uint8_t
         whole[SW_INSIDE_PACKET_MAX + 1]; /**< a packet put together, or about to be taken apart */
 };
+
+/** A TLS session for the connection, which has taken no step yet. NULL: out of memory. */
+struct sw_tls *sw_conn_new_tls(struct sw_conn *conn);
 
 /** Every public call that may change connections runs between these two. */
 void sw_engine_enter(struct sw_engine *engine, sw_time now);

@@ -105,8 +105,7 @@ void sw_expresslane_init(struct sw_conn *conn)
     bool possible = config->expresslane && conn->transport == SW_DATAGRAM &&
                     sw_version_compare(conn->version, SW_VERSION(1, 3)) >= 0;
 
-    conn->lane =
-        (struct sw_expresslane){.state = SW_EXPRESSLANE_DISABLED, .previous_until = SW_NEVER};
+    conn->lane = (struct sw_expresslane){.state = SW_EXPRESSLANE_DISABLED};
     if (possible)
         conn->lane.state =
             config->role == SW_SERVER ? SW_EXPRESSLANE_WAITING : SW_EXPRESSLANE_INACTIVE;
@@ -284,7 +283,7 @@ static bool install_peer_key(struct sw_conn *conn, const struct sw_frame_express
 
     if (!make_key(conn, &fresh, config->key)) return false;
     move_key(conn, &lane->previous, &lane->peer);
-    lane->previous_until = SW_NEVER;
+    sw_conn_set_timer(conn, SW_TIMER_LANE_GRACE, SW_NEVER);
     move_key(conn, &lane->peer, &fresh);
     lane->peer_exchange = config->counter;
     lane->peer_gave_up = false;
@@ -344,6 +343,11 @@ void sw_expresslane_config(struct sw_conn *conn, const struct sw_frame_expressla
     if (!apply(conn, config)) return;
     acknowledge(conn, config);
     sw_expresslane_rotate(conn);
+}
+
+void sw_expresslane_grace_over(struct sw_conn *conn)
+{
+    drop_key(conn, &conn->lane.previous);
 }
 
 /* --- health ------------------------------------------------------------------------------------*/

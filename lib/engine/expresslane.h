@@ -47,7 +47,6 @@ struct sw_expresslane {
     bool staged;                 /**< next is one, possibly the zero key */
     struct sw_lane_key peer;     /**< opens */
     struct sw_lane_key previous; /**< opens what was still under way when the peer changed keys */
-    sw_time previous_until;      /**< SW_NEVER: until the new key has opened something */
 
     uint64_t sent; /**< the last counter used */
     uint64_t received;
@@ -87,6 +86,9 @@ void sw_expresslane_config(struct sw_conn *conn, const struct sw_frame_expressla
 
 /** SW_TIMER_EXPRESSLANE: repeats an offer, or gives up. */
 void sw_expresslane_timer(struct sw_conn *conn);
+
+/** SW_TIMER_LANE_GRACE: erases the peer's key before the present one. */
+void sw_expresslane_grace_over(struct sw_conn *conn);
 
 /** The 16 bytes of a keepalive (§10). False: nothing to report, send none. */
 #define SW_LANE_READING_LEN 16

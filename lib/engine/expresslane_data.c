@@ -73,14 +73,10 @@ static int parse(struct sw_span payload, struct lane_packet *out)
 }
 
 /* R9: the old key goes some time after the new one has opened its first packet. */
-static void drop_previous_if_over(struct sw_conn *conn)
+static void begin_grace(struct sw_conn *conn)
 {
-    struct sw_expresslane *lane = &conn->lane;
-
-    if (lane->previous.ready == NULL || conn->engine->env.now < lane->previous_until) return;
-    sw_aead_key_free(conn->engine->aead, lane->previous.ready);
-    sw_tls_wipe(&lane->previous, sizeof lane->previous);
-    lane->previous.ready = NULL;
+    if (conn->lane.previous.ready != NULL && conn->timers[SW_TIMER_LANE_GRACE] == SW_NEVER)
+        sw_conn_set_timer(conn, SW_TIMER_LANE_GRACE, conn->engine->env.now + SW_LANE_GRACE);
 }
 
 static int decrypt(struct sw_conn *conn, const struct sw_header *header,
@@ -95,11 +91,9 @@ static int decrypt(struct sw_conn *conn, const struct sw_header *header,
     };
 
     if (lane->peer.ready == NULL) return SW_ENOKEY;
-    drop_previous_if_over(conn);
     if (sw_aead_open(conn->engine->aead, lane->peer.ready, &sealed, packet->text, packet->len,
                      packet->tag, out) == 0) {
-        if (lane->previous_until == SW_NEVER)
-            lane->previous_until = conn->engine->env.now + SW_LANE_GRACE;
+        begin_grace(conn);
         return 0;
     }
     if (lane->previous.ready == NULL) return SW_EAUTH;

@@ -15,9 +15,6 @@
 #include "lib/engine/path_mtu.h"
 #include "lib/wire/dtls_record.h"
 
-/* One source may hold a sixteenth of the half-open connections. */
-#define HALF_OPEN_SHARE 16
-
 struct datagram {
     const struct sw_path *path;
     struct sw_header header;
@@ -29,19 +26,6 @@ static bool first_record(const struct datagram *d, struct sw_record *record)
 {
     struct sw_cursor c = sw_cursor(d->payload.data, d->payload.len);
     return sw_record_next(&c, record) == 1;
-}
-
-/* Walks the connections, so only those whose cookie was good may make it. */
-static bool host_has_its_share(const struct sw_engine *engine, const struct sw_address *from)
-{
-    const struct sw_conn *conn;
-    unsigned of_this_host = 0;
-
-    if (engine->half_open < engine->config.half_open_limit / HALF_OPEN_SHARE) return false;
-    SW_LIST_FOREACH (conn, &engine->conns, link)
-        if (!conn->was_online && memcmp(conn->path.remote.ip, from->ip, sizeof from->ip) == 0)
-            of_this_host++;
-    return of_this_host >= engine->config.half_open_limit / HALF_OPEN_SHARE;
 }
 
 static bool alive(const struct sw_conn *conn)
@@ -150,6 +134,11 @@ static bool belongs_elsewhere(struct sw_engine *engine, const struct datagram *d
     return true;
 }
 
+static uint16_t source_of(const struct sw_engine *engine, const struct datagram *d)
+{
+    return sw_half_open_source(sw_address_host_hash(engine, &d->path->remote));
+}
+
 /* One ClientHello, without state. predecessor: the connection that has its address, or NULL. */
 static void stateless(struct sw_engine *engine, const struct datagram *d,
                       const struct sw_record *record, const struct sw_hello *hello,
@@ -161,7 +150,7 @@ static void stateless(struct sw_engine *engine, const struct datagram *d,
     struct sw_conn *conn;
 
     engine->counters.hello_received++;
-    if (hello->has_cookie && engine->half_open >= engine->config.half_open_limit) {
+    if (hello->has_cookie && engine->half_open.count >= engine->config.half_open_limit) {
         engine->counters.hello_limited++;
         return;
     }
@@ -175,7 +164,8 @@ static void stateless(struct sw_engine *engine, const struct datagram *d,
         answer(engine, d, &retry);
         break;
     case SW_RETRY_ACCEPT:
-        if (host_has_its_share(engine, &d->path->remote)) {
+        if (sw_half_open_has_share(&engine->half_open, source_of(engine, d),
+                                   engine->config.half_open_limit)) {
             engine->counters.hello_limited++;
             sw_tls_free(tls);
             break;
@@ -208,7 +198,7 @@ static void reject(struct sw_engine *engine, const struct datagram *d)
     const struct sw_header header = {.version = SW_VERSION_MIN, .session = SW_SESSION_REJECTED};
 
     if (!sw_reject_allowed(&engine->reject_limit, sw_address_host_hash(engine, &d->path->remote),
-                           engine->env.now)) {
+                           engine->config.workers, engine->env.now)) {
         engine->counters.udp_reject_limited++;
         return;
     }

@@ -435,6 +435,7 @@ int sw_conn_datagram(struct sw_conn *conn, const struct sw_header *header, struc
         engine->counters.udp_bad_packet_version++;
         return 0;
     }
+    if (conn->begin_again) return 0;
     if (header->expresslane) {
         count = expresslane_packet(conn, header, payload);
         sw_conn_rearm(conn);

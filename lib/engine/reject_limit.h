@@ -18,7 +18,10 @@ struct sw_reject_limit {
     } buckets[SW_REJECT_BUCKETS];
 };
 
-/** May one more REJECT go to the source with this hash? Counts it if so. */
-bool sw_reject_allowed(struct sw_reject_limit *limit, uint64_t hash, sw_time now);
+/**
+ * May one more REJECT go to the source with this hash? Counts it if so. workers: how many have such
+ * a limit each; together they allow no more than one.
+ */
+bool sw_reject_allowed(struct sw_reject_limit *limit, uint64_t hash, unsigned workers, sw_time now);
 
 #endif

@@ -65,7 +65,7 @@ static void set_up(struct sw_conn *conn, uint8_t how)
         conn->lane.previous.ready = sw_aead_key_new(engine.aead, bytes);
         CHECK(conn->lane.previous.ready != NULL);
     }
-    conn->lane.previous_until = (how & IS_GRACE_END) != 0 ? 0 : SW_NEVER;
+    if ((how & IS_GRACE_END) != 0) sw_expresslane_grace_over(conn);
     if ((how & HAS_RECEIVED) != 0) conn->lane.window = moved;
 }
 

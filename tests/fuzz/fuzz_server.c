@@ -27,7 +27,7 @@ static void check_books(const struct node *server)
         online += sw_conn_state(conn) == SW_STATE_ONLINE;
     }
     CHECK(c->conn_created - c->conn_closed == connections);
-    CHECK(server->engine->half_open == connections - online);
+    CHECK(server->engine->half_open.count == connections - online);
     CHECK(server->assigned - server->released == online);
 }
 
@@ -65,7 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_books(server);
     }
     world_run(&world, 61 * SW_SECOND, NULL);
-    CHECK(server->engine->half_open == 0);
+    CHECK(server->engine->half_open.count == 0);
     sw_engine_shutdown(server->engine, world.now);
     world_flush(server);
     check_books(server);

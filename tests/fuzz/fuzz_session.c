@@ -88,7 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     world_flush(client);
     world_run(&world, SW_SECOND, NULL);
     CHECK(sw_engine_next_conn(server->engine, NULL) == NULL);
-    CHECK(server->assigned == server->released && server->engine->half_open == 0);
+    CHECK(server->assigned == server->released && server->engine->half_open.count == 0);
     if (mode & OVER_TCP) stream_free(&stream);
     return 0;
 }

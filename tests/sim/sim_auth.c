@@ -210,7 +210,7 @@ static void test_a_client_may_leave_before_the_verdict(void **state)
     world_run(&world, SW_SECOND, NULL);
     world_check(&world, server->closed == 1 && server->close_error == SW_EGOODBYE);
     world_check(&world, server->conn == NULL && server->assigned == 0);
-    world_check(&world, server->engine->half_open == 0);
+    world_check(&world, server->engine->half_open.count == 0);
     world_end(&world);
 }
 
@@ -516,6 +516,30 @@ static void test_an_expresslane_offer_is_acknowledged_and_not_accepted(void **st
     world_end(&world);
 }
 
+static void test_a_session_ends_when_what_it_was_granted_for_expires(void **state)
+{
+    (void)state;
+    for (int extended = 0; extended < 2; extended++) {
+        struct world world;
+
+        world_pair(&world, 900 + (unsigned)extended, &(struct client_options){0});
+        struct node *server = &world.nodes[0], *client = &world.nodes[1];
+        sw_conn_expire_at(server->conn, world.now + SW_MINUTE, world.now);
+        world_run(&world, 59 * SW_SECOND, NULL);
+        world_check(&world, server->closed + client->closed == 0);
+        if (extended != 0) sw_conn_expire_at(server->conn, SW_NEVER, world.now);
+        world_run(&world, 2 * SW_SECOND, NULL);
+        world_check(&world, server->closed == (extended == 0) && client->closed == (extended == 0));
+        if (extended == 0) {
+            world_check(&world, server->close_error == SW_EEXPIRED);
+            world_check(&world, client->close_error == SW_EGOODBYE);
+            world_check(&world, server->assigned == 1 && server->released == 1);
+            world_check(&world, sw_engine_counters(server->engine)->user_auth_eviction == 1);
+        }
+        world_end(&world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -534,6 +558,7 @@ int main(void)
         cmocka_unit_test(test_data_before_online_is_counted_and_dropped),
         cmocka_unit_test(test_frames_for_the_other_role_end_a_session),
         cmocka_unit_test(test_pings_are_answered_with_their_id_and_nothing_else),
+        cmocka_unit_test(test_a_session_ends_when_what_it_was_granted_for_expires),
         cmocka_unit_test(test_an_expresslane_offer_is_acknowledged_and_not_accepted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

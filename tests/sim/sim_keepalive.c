@@ -212,7 +212,7 @@ static void test_a_hello_without_answer_is_repeated_for_12_seconds(void **state)
 
 static bool second_hello_arrived(struct world *world)
 {
-    return world->nodes[0].engine->half_open == 1;
+    return world->nodes[0].engine->half_open.count == 1;
 }
 
 static void test_a_server_repeats_its_flight_for_12_seconds(void **state)
@@ -237,7 +237,7 @@ static void test_a_server_repeats_its_flight_for_12_seconds(void **state)
     world_check(&world, world.now - start == 12725 * SW_MILLISECOND);
     world_check(&world, send_times(&tape, server, start, times, 8) == 7);
     assert_memory_equal(times, retransmissions, sizeof retransmissions);
-    world_check(&world, server->engine->half_open == 0);
+    world_check(&world, server->engine->half_open.count == 0);
     tape_free(&tape);
     world_end(&world);
 }
@@ -258,7 +258,7 @@ static void test_a_client_that_never_authenticates_is_closed_after_a_minute(void
     world_check(&world, world_run(&world, 2 * SW_MINUTE, server_closed));
     world_check(&world, counters(server)->conn_stale_closed == 1);
     world_check(&world, world.now - start >= 60 * SW_SECOND && world.now - start < 61 * SW_SECOND);
-    world_check(&world, server->engine->half_open == 0 && server->authorised == 0);
+    world_check(&world, server->engine->half_open.count == 0 && server->authorised == 0);
     world_end(&world);
 }
 

@@ -110,7 +110,7 @@ static void test_late_copies_in_any_order_leave_a_handshake_alone(void **state)
         }
         world_check(&world, world_run(&world, 5 * SW_SECOND, world_both_online));
         world_run(&world, 20 * SW_SECOND, NULL);
-        world_check(&world, connections(server) == 1 && server->engine->half_open == 0);
+        world_check(&world, connections(server) == 1 && server->engine->half_open.count == 0);
         world_check(&world, carries(server, client));
         world_check(&world, server->authorised == 1);
         tape_free(&tape);
@@ -143,7 +143,7 @@ static void test_a_client_may_come_back_on_the_same_port(void **state)
         world_check(&world, server->closed == 1 && server->close_error == SW_ECLOSED);
         world_check(&world, counters->conn_replaced == 1 && counters->conn_link_up == 2);
         world_check(&world, server->released == 1 && server->assigned == 2);
-        world_check(&world, connections(server) == 1 && server->engine->half_open == 0);
+        world_check(&world, connections(server) == 1 && server->engine->half_open.count == 0);
         world_run(&world, SW_SECOND, NULL);
         world_check(&world, carries(server, client));
         world_end(&world);
@@ -182,7 +182,7 @@ static void test_the_old_session_goes_only_when_finished_is_verified(void **stat
     world_check(&world, server->closed == 0 && connections(server) == 2);
     world_run(&world, 12 * SW_SECOND, NULL);
     world_check(&world, server->closed == 1 && server->close_error == SW_ETIMEOUT);
-    world_check(&world, connections(server) == 1 && server->engine->half_open == 0);
+    world_check(&world, connections(server) == 1 && server->engine->half_open.count == 0);
     world_check(&world, server->released == 0);
     world_end(&world);
 }
@@ -210,7 +210,7 @@ static void test_a_replayed_older_handshake_cannot_replace_a_session(void **stat
     world_check(&world, sw_engine_counters(server->engine)->conn_replaced == 1);
     world_check(&world, sw_engine_counters(server->engine)->conn_online == 2);
     world_run(&world, 14 * SW_SECOND, NULL);
-    world_check(&world, connections(server) == 1 && server->engine->half_open == 0);
+    world_check(&world, connections(server) == 1 && server->engine->half_open.count == 0);
     world_check(&world, carries(server, client));
     tape_free(&old);
     world_end(&world);
@@ -314,7 +314,7 @@ static void test_callbacks_may_close_any_connection_at_any_time(void **state)
             }
             fired += closer.countdown == 0;
             world_run(&world, 61 * SW_SECOND, NULL);
-            world_check(&world, server->engine->half_open == 0);
+            world_check(&world, server->engine->half_open.count == 0);
             world_check(&world, server->assigned - server->released <= 1);
             world_check(&world, connections(server) <= 1);
             world_end(&world);
@@ -338,7 +338,7 @@ static void test_authorise_and_assign_may_close_the_connection(void **state)
         world_run(&world, SW_SECOND, NULL);
         world_check(&world, server->online == 0 && server->closed == 1 && client->closed == 1);
         world_check(&world, server->assigned == server->released);
-        world_check(&world, server->engine->half_open == 0 && connections(server) == 0);
+        world_check(&world, server->engine->half_open.count == 0 && connections(server) == 0);
         world_end(&world);
     }
 }

@@ -138,7 +138,7 @@ static void test_a_flood_of_hellos_costs_no_state_and_no_larger_answer(void **st
             world_stranger(n, (uint16_t)(1024 + world_random(&world, 60000)));
         size_t len = make_flood(&world, hellos, n, datagram);
         world_check(&world, tell(server, &from, datagram, len) <= len);
-        world_check(&world, server->engine->half_open == 0);
+        world_check(&world, server->engine->half_open.count == 0);
         if (n % 100 == 99) world_run(&world, 10 * SW_MILLISECOND, NULL);
         if (n % 5000 == 4999) world_check(&world, carries(server, client));
         if (n == 1000) memory = mallinfo2().uordblks;
@@ -253,7 +253,7 @@ static void test_half_open_sessions_are_limited_and_go_away(void **state)
 
     for (unsigned i = 0; i < 3 * share; i++)
         begin_and_vanish(client, server, 7, (uint16_t)(1000 + i));
-    world_check(&world, server->engine->half_open == share);
+    world_check(&world, server->engine->half_open.count == share);
     world_check(&world, counters(server)->hello_limited >= 2 * share);
     /* A forged cookie is not even worth counting whose share it would exceed. */
     client->address = world_stranger(7, 1000);
@@ -268,11 +268,11 @@ static void test_half_open_sessions_are_limited_and_go_away(void **state)
     tape_free(&tape);
     for (unsigned i = 0; i < limit + 20; i++)
         begin_and_vanish(client, server, 100 + i, 1000);
-    world_check(&world, server->engine->half_open == limit);
+    world_check(&world, server->engine->half_open.count == limit);
     world_check(&world, counters(server)->conn_created == limit);
 
     world_run(&world, 14 * SW_SECOND, NULL);
-    world_check(&world, server->engine->half_open == 0);
+    world_check(&world, server->engine->half_open.count == 0);
     world_check(&world, sw_engine_next_conn(server->engine, NULL) == NULL);
     world_check(&world, counters(server)->conn_closed == limit);
     world_check(&world, server->assigned == 0);
@@ -316,9 +316,9 @@ static void test_an_old_cookie_is_refused_silently(void **state)
 
     /* Good while its secret is, but nothing comes of it. */
     world_check(&world, tell(server, &client->address, second->bytes, second->len) > 0);
-    world_check(&world, server->engine->half_open == 1);
+    world_check(&world, server->engine->half_open.count == 1);
     world_run(&world, 20 * SW_SECOND, NULL);
-    world_check(&world, server->engine->half_open == 0);
+    world_check(&world, server->engine->half_open.count == 0);
 
     world_run(&world, 4 * SW_MINUTE, NULL);
     uint64_t refused = counters(server)->hello_refused;
@@ -326,7 +326,8 @@ static void test_an_old_cookie_is_refused_silently(void **state)
     world_run(&world, 2 * SW_MINUTE, NULL);
     world_check(&world, tell(server, &client->address, second->bytes, second->len) == 0);
     world_check(&world, counters(server)->hello_refused == refused + 2);
-    world_check(&world, server->engine->half_open == 0 && counters(server)->conn_created == 2);
+    world_check(&world,
+                server->engine->half_open.count == 0 && counters(server)->conn_created == 2);
     tape_free(&tape);
     world_end(&world);
 }
@@ -403,6 +404,72 @@ static void test_forged_records_do_not_end_a_handshake(void **state)
             world_end(&world);
         }
     }
+}
+
+/* Alters one byte of the n-th plaintext record towards the client, well-formed as it stays. */
+struct spoiler {
+    unsigned left;
+    size_t at;
+};
+
+static bool spoil_a_hello(struct world *world, const struct sw_address *from,
+                          const struct sw_address *to, uint8_t *bytes, size_t len)
+{
+    struct spoiler *spoiler = world->tap_data;
+
+    (void)to;
+    if (from->port != world->nodes[0].address.port || spoiler->left == 0) return true;
+    if (len <= SW_HEADER_LEN + spoiler->at || bytes[SW_HEADER_LEN] != 0x16) return true;
+    bytes[SW_HEADER_LEN + spoiler->at] ^= 0x41;
+    spoiler->left--;
+    return true;
+}
+
+static void test_an_altered_plaintext_hello_costs_a_moment_not_the_attempt(void **state)
+{
+    unsigned begun_again = 0;
+
+    (void)state;
+    for (size_t at = 25; at < 78; at++) { /* of the first answer, from its body to the cookie */
+        for (unsigned times = 1; times <= 3; times++) {
+            struct spoiler spoiler = {times, at};
+            struct world world;
+
+            world_init(&world, 7000 + 10 * at + times);
+            struct node *server = world_server(&world, at % 2 == 0);
+            struct node *client =
+                world_client(&world, &(struct client_options){.keyshare = at >> 1 & 1});
+            world.tap = spoil_a_hello;
+            world.tap_data = &spoiler;
+            assert_non_null(world_connect(client, server));
+            if (!world_run(&world, 4 * SW_SECOND, world_both_online))
+                fail_msg("byte %zu altered %u times", at, times);
+            world_run(&world, SW_SECOND, NULL);
+            world_check(&world, carries(server, client));
+            begun_again += counters(client)->handshake_begun_again > 0;
+            world_end(&world);
+        }
+    }
+    assert_true(begun_again > 100);
+}
+
+static void test_a_storm_of_forged_hellos_draws_a_few_of_ours(void **state)
+{
+    struct spoiler spoiler = {1000000, 60};
+    struct world world;
+
+    (void)state;
+    world_init(&world, 7);
+    struct node *server = world_server(&world, false);
+    struct node *client = world_client(&world, &(struct client_options){0});
+    world.tap = spoil_a_hello;
+    world.tap_data = &spoiler;
+    assert_non_null(world_connect(client, server));
+    world_run(&world, 31 * SW_SECOND, NULL); /* the connect timeout */
+    world_check(&world, counters(client)->handshake_begun_again <= 5);
+    world_check(&world, client->online == 0 && client->closed == 1);
+    world_check(&world, client->close_error == SW_ETIMEOUT);
+    world_end(&world);
 }
 
 static void test_forged_alerts_and_malformed_records_are_counted(void **state)
@@ -483,7 +550,7 @@ static void test_mutated_datagrams_leave_a_transfer_alone(void **state)
     world_check(&world, server->floated == 0 && server->released == 0 && client->closed == 0);
     world_check(&world, server->authorised == 1 && counters(server)->conn_replaced == 0);
     world_run(&world, 61 * SW_SECOND, NULL);
-    world_check(&world, server->engine->half_open == 0);
+    world_check(&world, server->engine->half_open.count == 0);
     world_check(&world, carries(server, client));
     tape_free(&tape);
     world_end(&world);
@@ -499,6 +566,8 @@ int main(void)
         cmocka_unit_test(test_a_handshake_may_straddle_a_change_of_the_cookie_secret),
         cmocka_unit_test(test_an_old_cookie_is_refused_silently),
         cmocka_unit_test(test_forged_records_do_not_end_a_handshake),
+        cmocka_unit_test(test_an_altered_plaintext_hello_costs_a_moment_not_the_attempt),
+        cmocka_unit_test(test_a_storm_of_forged_hellos_draws_a_few_of_ours),
         cmocka_unit_test(test_forged_alerts_and_malformed_records_are_counted),
         cmocka_unit_test(test_mutated_datagrams_leave_a_transfer_alone),
     };

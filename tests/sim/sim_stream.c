@@ -345,7 +345,7 @@ static void test_a_silent_stream_is_closed_after_a_minute(void **state)
     world_run(&world, 2 * SW_SECOND, NULL);
     world_check(&world, server->closed == 10 && server->close_error == SW_ETIMEOUT);
     world_check(&world, counters(server)->conn_stale_closed == 10);
-    world_check(&world, server->engine->half_open == 0);
+    world_check(&world, server->engine->half_open.count == 0);
     assert_non_null(sw_accept_stream(server->engine, &path, world.now, &error));
     world_end(&world);
 }
@@ -388,7 +388,7 @@ static void test_garbage_ends_a_stream(void **state)
         int to = (int)world_random(&world, 2);
         stream_inject(&stream, to, garbage, 1 + world_random(&world, sizeof garbage));
         world_run(&world, 61 * SW_SECOND, NULL);
-        world_check(&world, world.nodes[0].engine->half_open == 0);
+        world_check(&world, world.nodes[0].engine->half_open.count == 0);
         world_check(&world, world.nodes[to].closed == 1);
         world_check(&world, world.nodes[0].assigned == world.nodes[0].released);
         end(&world, &stream);
@@ -417,7 +417,7 @@ static void test_a_stream_may_end_at_any_byte(void **state)
         stream_pump(&stream);
         world_run(&world, SW_SECOND, NULL);
         world_check(&world, server->closed == 1 && client->closed == 1);
-        world_check(&world, server->engine->half_open == 0);
+        world_check(&world, server->engine->half_open.count == 0);
         world_check(&world, server->assigned == server->released);
         end(&world, &stream);
     }
@@ -446,7 +446,7 @@ static void test_logins_and_certificates_fail_on_streams_too(void **state)
         world_run(&world, SW_SECOND, NULL);
         world_check(&world, client->close_error == failures[i].client);
         world_check(&world, server->closed == 1 && server->online == 0);
-        world_check(&world, server->engine->half_open == 0 && server->assigned == 0);
+        world_check(&world, server->engine->half_open.count == 0 && server->assigned == 0);
         end(&world, &stream);
     }
 }
@@ -526,7 +526,7 @@ static void test_callbacks_may_close_a_stream_at_any_time(void **state)
             if (closer.fired) world_check(&world, server->closed == 1 && client->closed == 1);
             if (closer.online) world_check(&world, world.nodes[!side].close_error == SW_EGOODBYE);
             world_run(&world, 61 * SW_SECOND, NULL);
-            world_check(&world, server->engine->half_open == 0);
+            world_check(&world, server->engine->half_open.count == 0);
             end(&world, &stream);
         }
         assert_true(fired > 6);

@@ -160,12 +160,18 @@ static inline void rig_end(void)
 static inline void rig_wait(sw_time time)
 {
     const sw_time end = rig.engine->env.now + time;
-    sw_time *timer = &rig.conn->timers[SW_TIMER_EXPRESSLANE];
+    sw_time *offer = &rig.conn->timers[SW_TIMER_EXPRESSLANE];
+    sw_time *grace = &rig.conn->timers[SW_TIMER_LANE_GRACE];
 
-    while (*timer <= end) {
+    while (*offer <= end || *grace <= end) {
+        bool is_offer = *offer <= *grace;
+        sw_time *timer = is_offer ? offer : grace;
         rig.engine->env.now = *timer;
         *timer = SW_NEVER;
-        sw_expresslane_timer(rig.conn);
+        if (is_offer)
+            sw_expresslane_timer(rig.conn);
+        else
+            sw_expresslane_grace_over(rig.conn);
     }
     rig.engine->env.now = end;
 }

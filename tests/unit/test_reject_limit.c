@@ -16,7 +16,7 @@ static unsigned allowed(struct sw_reject_limit *limit, uint64_t hash, sw_time no
     unsigned n = 0;
 
     while (asked-- > 0)
-        n += sw_reject_allowed(limit, hash, now);
+        n += sw_reject_allowed(limit, hash, 1, now);
     return n;
 }
 
@@ -37,7 +37,7 @@ static void test_ten_a_second_after_that(void **state)
     (void)state;
     allowed(&limit, 7, SW_SECOND, 10);
     for (sw_time now = SW_SECOND; now < 11 * SW_SECOND; now += SW_MILLISECOND)
-        n += sw_reject_allowed(&limit, 7, now);
+        n += sw_reject_allowed(&limit, 7, 1, now);
     assert_in_range(n, 99, 100);
 }
 
@@ -68,6 +68,20 @@ static void test_it_works_from_the_start_of_time(void **state)
     assert_int_equal(allowed(&limit, UINT64_MAX, 0, 100), 10);
 }
 
+static void test_workers_together_allow_no_more(void **state)
+{
+    for (unsigned workers = 1; workers <= 64; workers *= 2) {
+        struct sw_reject_limit limits[64] = {0};
+        unsigned n = 0;
+
+        (void)state;
+        for (sw_time now = SW_SECOND; now < 101 * SW_SECOND; now += 10 * SW_MILLISECOND)
+            for (unsigned i = 0; i < workers; i++)
+                n += sw_reject_allowed(&limits[i], 7, workers, now);
+        assert_in_range(n, 950, 1010 + workers);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -75,6 +89,7 @@ int main(void)
         cmocka_unit_test(test_ten_a_second_after_that),
         cmocka_unit_test(test_a_long_pause_fills_the_bucket_and_no_more),
         cmocka_unit_test(test_sources_have_buckets_of_their_own),
+        cmocka_unit_test(test_workers_together_allow_no_more),
         cmocka_unit_test(test_it_works_from_the_start_of_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
