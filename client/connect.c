@@ -208,7 +208,7 @@ static void on_turn(uv_timer_t *timer)
 void sw_client_lost(struct sw_client *client, enum sw_client_exit status, const char *format, ...)
 {
     va_list arguments;
-    if (client->over) return;
+    if (client->over || client->ending) return;
     va_start(arguments, format);
     vsnprintf(client->why, sizeof client->why, format, arguments);
     va_end(arguments);

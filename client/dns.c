@@ -40,15 +40,16 @@ bool sw_dns_stub(const struct sw_dns *dns)
 
 int sw_dns_set(struct sw_dns *dns, char *why, size_t why_size)
 {
-    char reason[256] = "";
+    char reason[256] = "", ignored[256];
     for (size_t i = 0; i < WAYS; i++) {
         if (!ways[i]->fits(dns)) continue;
         dns->way = ways[i];
         int error = dns->way->set(dns, reason, sizeof reason);
-        if (error < 0)
-            snprintf(why, why_size,
-                     "the name server is not set: %s (dns_config_mode: noexec leaves it alone)",
-                     reason);
+        if (error == 0) return 0;
+        snprintf(why, why_size,
+                 "the name server is not set: %s (dns_config_mode: noexec leaves it alone)",
+                 reason);
+        sw_dns_reset(dns, ignored, sizeof ignored); /* what was done until then */
         return error;
     }
     snprintf(why, why_size, "no way to set the name server fits");

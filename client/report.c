@@ -91,6 +91,8 @@ static json_t *status(void *user)
     if (connected) json_object_update_new(out, connection_status(client->conn, now));
     if (client->config->reconnect) add_reconnect(client, out, now);
     json_object_set_new(out, "servers", servers(client, connected));
+    json_object_set_new(out, "dns", json_string(sw_footprint_dns(&client->footprint)));
+    json_object_set_new(out, "kill_switch", json_boolean(client->config->kill_switch));
     json_object_set_new(out, "offload", sw_offload_status(&client->offloads, counted));
     json_decref(counted);
     return out;
