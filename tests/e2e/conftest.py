@@ -7,7 +7,7 @@ started is stopped after it, has to end well, and shows its log if the test fail
 
 Marks: "serial" tests look at rates and batches and want the machine for themselves, "asan" tests
 are repeated with the build that looks for memory errors, "tsan" tests with the one that looks for
-data races.
+data races, "scenario" tests mostly wait, so that four of them go well on two processors.
 """
 
 import signal
@@ -35,6 +35,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "serial: measures; nothing else should run beside it")
+    config.addinivalue_line("markers", "scenario: mostly waits; several can run at once")
     config.addinivalue_line("markers", "asan: also run with the sanitized build")
     config.addinivalue_line("markers", "tsan: also run with the build for data races")
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Configuration as a person meets it: mistakes are named, stock files load."""
 
+import json
+
 import pytest
 
 from slipway_lab import programs, traffic
@@ -126,3 +128,38 @@ def test_password_is_not_in_the_log(lab):
     _, client = programs.tunnel(lab, {"log_level": "trace"}, {"log_level": "trace"})
     for program in programs.Program.started[-2:]:
         assert client.options["password"] not in program.process.log()
+
+
+def test_log_filter_of_stock_programs_keeps_nobody_from_starting(lab):
+    filters = "lightway_server=trace,lightway_core::connection[conn{id=7}]=debug,tun=off,warn"
+    server, client = (cls(lab, environment={variable: filters}) for cls, variable in
+                      ((programs.Server, "LW_SERVER_RUST_LOG"),
+                       (programs.Client, "LW_CLIENT_RUST_LOG")))
+    server.wait_ready()
+    client.wait_online()
+    assert " INFO " not in server.process.log() + client.process.log()
+
+
+def test_environment_works_for_every_name(lab):
+    """An underscore in a name keeps stock programs from starting."""
+    programs.Server(lab, enable_pqc=False, environment={
+        "LW_SERVER_ENABLE_PQC": "true", "LW_SERVER_LOG_LEVEL": "debug"}).wait_ready()
+    client = programs.Client(lab, environment={"LW_CLIENT_KEEPALIVE_INTERVAL": "2s",
+                                               "LW_CLIENT_SERVER_DN": programs.SERVER_NAME})
+    client.wait_online()
+    assert "MLKEM" in client.status()["group"]
+
+
+@pytest.mark.parametrize("binary", ("slipway-server", "slipway-client"))
+def test_generated_file_is_a_start(lab, binary):
+    """Written with every option; what is left to do is said, and nothing else is."""
+    path = lab.run.directory / f"{binary}.yaml"
+    done = run([programs.program(binary), "--generate", "yaml", "-c", path])
+    assert str(path) in done.stdout and path.stat().st_mode & 0o777 == 0o600
+    done = run([programs.program(binary), "-c", path], check=False, timeout=10,
+               namespace=lab.server.namespace)
+    assert done.returncode == 1
+    assert all("server" in line or "user_db" in line for line in done.stderr.splitlines())
+    schema = lab.run.directory / f"{binary}.json"
+    run([programs.program(binary), "--generate", "jsonschema", "-c", schema])
+    assert "tun_name" in json.loads(schema.read_text())["properties"]

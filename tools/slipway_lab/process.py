@@ -69,8 +69,9 @@ def run(argv, namespace=None, timeout=30, check=True, **options):
 class Process:
     started = []  # every one of this interpreter, in order
 
-    def __init__(self, run_, name, argv, namespace=None, environment=None):
-        """name: of the log file, in the run's directory; it must be new there."""
+    def __init__(self, run_, name, argv, namespace=None, environment=None, directory=None):
+        """name: of the log file, in the run's directory; it must be new there. directory: to work
+        in."""
         self.name = name
         self.argv = [str(argument) for argument in argv]
         self.log_path = run_.directory / f"{name}.log"
@@ -78,6 +79,7 @@ class Process:
             self.popen = subprocess.Popen(_inside(namespace, self.argv), stdin=subprocess.DEVNULL,
                                           stdout=log, stderr=subprocess.STDOUT,
                                           env={**os.environ, **(environment or {})},
+                                          cwd=directory,
                                           start_new_session=True, preexec_fn=_die_with_parent)
         self.pid = self.popen.pid
         run_.add_process(self.pid)

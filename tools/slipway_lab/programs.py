@@ -95,12 +95,13 @@ class Program:
     started = []  # every one of this interpreter, in order
 
     def __init__(self, lab, host, name, options, arguments=(), environment=None, launcher=(),
-                 binary=None):
+                 binary=None, text=None, directory=None):
         """options: of the YAML file; one with value None is left out. launcher: a command that
         becomes the program, as setpriv does.
 
         binary: another program with the same options. One without a control socket needs
-        control_socket=None, a client also state_file=None.
+        control_socket=None, a client also state_file=None. text: the YAML file as it is; options
+        then only say what stands in it. directory: to work in.
         """
         self.lab, self.host = lab, host
         self.name = f"{name}-{next(_numbers)}"
@@ -108,11 +109,17 @@ class Program:
         self.config = lab.run.directory / f"{self.name}.yaml"
         self.options = {"control_socket": self.control, **options}
         self.options = {k: v for k, v in self.options.items() if v is not None}
-        write_yaml(self.config, self.options)
+        if text is None:
+            write_yaml(self.config, self.options)
+        else:
+            self.config.touch(mode=0o600)
+            self.config.write_text(text)
+            arguments = ("--control-socket", self.control, *arguments)
         self.process = Process(lab.run, self.name,
                                [*launcher, binary or program(self.binary), "--config-file", self.config,
                                 *arguments],
-                               host.namespace, {"NO_COLOR": "1", **(environment or {})})
+                               host.namespace, {"NO_COLOR": "1", **(environment or {})},
+                               directory)
         Program.started.append(self)
 
     @property

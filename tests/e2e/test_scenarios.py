@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The end-to-end scenarios that stock programs are tested with, each under the name it has there:
+run-udp-pqc-test is test_udp_pqc. Transfers take 2 s here.
+
+The configuration files are the ones that stock programs come with (tests/fixtures/config), as they
+are: with relative paths, a folded certificate, names of hosts. What a scenario adds are arguments,
+in the spelling of the stock programs. The certificate is of the kind that is in use there, too: it
+is its own authority and carries its name as common name only.
+
+docs/compatibility.md, section 12.
+"""
+
+import dataclasses
+import itertools
+import re
+from pathlib import Path
+
+import pytest
+
+from slipway_lab import network, programs, traffic
+from slipway_lab.process import run
+
+pytestmark = pytest.mark.scenario
+
+FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
+# "password" as htpasswd -B writes it
+USERS = "user:$2y$05$abcdefghijklmnopqrstuuWG29KuyeAicPCJODk1zjyGvyQUU2awu\n"
+PEM_TEXT = re.compile(r"( *)-----BEGIN CERTIFICATE-----.*-----END CERTIFICATE-----", re.DOTALL)
+OTHER_SERVER = "192.168.99.9"  # a second address of the server's host
+OTHER_NETWORK = "192.168.99.0/24"
+KEEPALIVE = ("--keepalive-interval=2s", "--keepalive-timeout=6s")
+IOURING = ("--enable-tun-iouring",)
+MARK = 1698916352
+
+
+@pytest.fixture(scope="session")
+def directory(lab):
+    """Where the programs work: the files that the configuration files name."""
+    here = lab.run.directory / "stock"
+    certs, server = here / "tests/certs", here / "tests/server"
+    certs.mkdir(parents=True)
+    server.mkdir()
+    run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+         "-subj", "/CN=goaway.com", "-keyout", certs / "server.key", "-out", certs / "server.crt"])
+    (certs / "ca.crt").write_text((certs / "server.crt").read_text())
+    (server / "lwpasswd").write_text(USERS)
+    (server / "lwpasswd").chmod(0o600)
+    (here / "hosts").write_text(f"127.0.0.1 localhost\n{lab.server_address()} server server_tcp\n"
+                                f"{OTHER_SERVER} server_udp\n")
+    return here
+
+
+def with_names(directory):
+    """A command that becomes the program, for which the names of the files exist."""
+    script = 'mount --bind "$1" /etc/hosts && shift && exec "$@"'
+    return ["unshare", "--mount", "sh", "-c", script, "sh", directory / "hosts"]
+
+
+def config_text(name, directory):
+    """A file of the fixtures; in those with a certificate as text it is the right one."""
+    text = (FIXTURES / "config" / name).read_text()
+    pem = (directory / "tests/certs/ca.crt").read_text().strip()
+    return PEM_TEXT.sub(lambda m: "\n".join(m[1] + line for line in pem.splitlines()), text)
+
+
+class Server(programs.Server):
+    def __init__(self, lab, directory, mode, address, *arguments, environment=None):
+        programs.Program.__init__(
+            self, lab, lab.server, "server", {"tun_name": "lightway", "mode": mode},
+            ("--log-level", "trace", *arguments, "--bind-address", address, "--mode", mode),
+            environment, text=config_text("server_config.yaml", directory), directory=directory)
+
+
+class Client(programs.Client):
+    def __init__(self, lab, directory, name, *arguments, environment=None):
+        programs.Program.__init__(
+            self, lab, lab.client, "client", {"tun_name": "lightway"},
+            ("--log-level", "trace", *arguments), environment, launcher=with_names(directory),
+            text=config_text(name, directory), directory=directory)
+
+
+def inside_test(lab):
+    """What every scenario carries: pings, a page that tells who asked, bounded rates both ways."""
+    traffic.ping(lab.client, count=3)
+    assert traffic.whoami(lab.client).startswith("10.0.")
+    for reverse, udp in itertools.product((False, True), repeat=2):
+        traffic.iperf3(lab, lab.client, udp=udp, reverse=reverse, seconds=2, bitrate="10M", tries=3)
+
+
+@dataclasses.dataclass
+class Scenario:
+    mode: str
+    port: int = 27690
+    server: tuple = ()
+    client: tuple = ()
+    environment: dict = None
+    status: dict = dataclasses.field(default_factory=dict)  # of the client, what has to be in it
+
+
+AES = {"cipher": "AES256GCM"}
+CHACHA = {"cipher": "CHACHA20"}
+P521 = {"group": "SECP521R1MLKEM1024"}
+X25519 = {"group": "X25519MLKEM768"}
+PQC = ("--enable-pqc",)
+BATCH = ("--enable-batch-receive",)
+LANE = ("--enable-expresslane",)
+ONE_THREAD = {"TOKIO_WORKER_THREADS": "1"}
+
+SCENARIOS = {
+    "tcp_aes256": Scenario("tcp", 443, client=("--cipher", "aes256"), status=AES),
+    "tcp_chacha20": Scenario("tcp", 443, client=("--cipher", "chacha20"), status=CHACHA),
+    "tcp_pqc": Scenario("tcp", 443, server=PQC, status=P521),
+    "tcp_pqc_x25519mlkem768": Scenario("tcp", 443, server=PQC,
+                                       client=("--keyshare", "x25519mlkem768"), status=X25519),
+    "udp_aes256": Scenario("udp", status=AES),
+    "udp_chacha20": Scenario("udp", client=("--cipher", "chacha20"), status=CHACHA),
+    "udp_pqc": Scenario("udp", server=PQC, status=P521),
+    "udp_pqc_x25519mlkem768": Scenario("udp", server=PQC, client=("--keyshare", "x25519mlkem768"),
+                                       status=X25519),
+    "udp_iouring": Scenario("udp", server=IOURING, client=IOURING),
+    "tcp_iouring": Scenario("tcp", server=IOURING, client=IOURING),
+    "udp_tun_offload": Scenario("udp", server=("--enable-tun-offload",)),
+    "udp_client_batch_receive": Scenario("udp", client=BATCH),
+    "udp_server_batch_receive": Scenario("udp", server=BATCH),
+    "udp_both_batch_receive": Scenario("udp", server=BATCH, client=BATCH),
+    "udp_server_batch_send": Scenario("udp", server=("--enable-batch-send",)),
+    "udp_server_all_batching": Scenario("udp", server=(*BATCH, "--enable-batch-send")),
+    "tcp_server_batch_send": Scenario("tcp", server=("--enable-batch-send",)),
+    "udp_expresslane": Scenario("udp", server=LANE, client=LANE, status={"expresslane": "Active"}),
+    "udp_expresslane_compat_server": Scenario("udp", server=LANE,
+                                              status={"expresslane": "Disabled"}),
+    "udp_expresslane_compat_client": Scenario("udp", client=LANE,
+                                              status={"expresslane": "Inactive"}),
+    "udp_keepalive": Scenario("udp", client=KEEPALIVE),
+    "tcp_keepalive": Scenario("tcp", 443, client=KEEPALIVE),
+    "udp_single_threaded": Scenario("udp", server=IOURING, environment=ONE_THREAD,
+                                    client=(*KEEPALIVE, *IOURING, "--enable-pmtud")),
+    "tcp_single_threaded": Scenario("tcp", 443, client=KEEPALIVE, environment=ONE_THREAD),
+}
+
+
+def spelled(value):
+    """Names of suites and groups without the marks that versions of the library differ in."""
+    return str(value).upper().replace("_", "").replace("-", "")
+
+
+def start(lab, directory, scenario):
+    server = Server(lab, directory, scenario.mode, f"0.0.0.0:{scenario.port}", *scenario.server,
+                    environment=scenario.environment).wait_ready()
+    client = Client(lab, directory, "client_config.yaml", *scenario.client,
+                    "--server", f"{lab.server_address()}:{scenario.port}",
+                    "--mode", scenario.mode, environment=scenario.environment).wait_online()
+    return server, client
+
+
+def is_as_wanted(status, wanted):
+    return all(spelled(value) in spelled(status[name]) for name, value in wanted.items())
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_scenario(lab, directory, name):
+    scenario = SCENARIOS[name]
+    server, client = start(lab, directory, scenario)
+    inside_test(lab)
+    client.process.wait_for(lambda: is_as_wanted(client.status(), scenario.status), 5,
+                            f"{scenario.status} in its status")
+    assert client.state() == "Online"
+    assert len(server.online()) == 1
+    assert client.metrics()["tunnel_to_inside"] > 0
+    assert client.stop() == 0
+
+
+@pytest.fixture
+def home(lab):
+    """The client's address comes back whatever happened to it."""
+    yield lab.client_address()
+    lab.client.ip("-4", "address", "flush", "dev", "out0")
+    lab.add_address(lab.client, "out0", lab.client_address(), 24)
+
+
+def test_udp_floating_ip(lab, directory, home):
+    server, client = start(lab, directory, Scenario("udp"))
+    traffic.ping(lab.client, count=3)
+    second = home.rsplit(".", 1)[0] + ".77"
+    lab.client.ip("address", "add", f"{second}/24", "dev", "out0")
+    lab.client.ip("address", "delete", f"{home}/24", "dev", "out0")
+    shown = lab.client.ip("-4", "address", "show", "dev", "out0").stdout
+    assert second in shown and home not in shown
+    traffic.ping(lab.client, lab.server_address(), count=1)
+    inside_test(lab)
+    assert [session["peer"].split(":")[0] for session in server.online()] == [second]
+    assert client.state() == "Online"
+
+
+def test_udp_fwmark(lab, directory):
+    start(lab, directory, Scenario("udp", client=(f"--fwmark={MARK}",)))
+    inside_test(lab)
+    assert f"fwmark:{MARK:#x}" in lab.client.run("ss", "-uanpeH").stdout
+
+
+@pytest.fixture
+def second_address(lab):
+    """The server's host has another address, where the clients can reach it."""
+    lab.server.ip("address", "add", f"{OTHER_SERVER}/32", "dev", "lo")
+    lab.client.ip("route", "add", OTHER_NETWORK, "via", lab.server_address(), "proto", "boot")
+    yield OTHER_SERVER
+    lab.client.ip("route", "delete", OTHER_NETWORK, "proto", "boot")
+    lab.server.ip("address", "delete", f"{OTHER_SERVER}/32", "dev", "lo")
+
+
+@pytest.mark.parametrize("mode", ("tcp",))
+def test_parallel_connect(lab, directory, mode):
+    """run-tcp-parallel-connect-test, run-udp-parallel-connect-test: eight ports where nobody
+    listens, and the right one twice.
+    """
+    server = Server(lab, directory, mode, "0.0.0.0:27690").wait_ready()
+    client = Client(lab, directory, f"client_config.{mode}.yaml").wait_online(timeout=15)
+    inside_test(lab)
+    server.wait_for_sessions(1)
+    assert client.status()["server"] == f"{lab.server_address()}:27690"
+
+
+@pytest.mark.parametrize("order", ("tcp_then_udp", "udp_then_tcp"))
+def test_parallel_connect_of_two_transports(lab, directory, second_address, order):
+    """run-tcp-then-udp-parallel-connect-test, run-udp-then-tcp-parallel-connect-test: the first one
+    of the file wins, and the route to it is the only one that the client made on its way there.
+    """
+    addresses = {"tcp": lab.server_address(), "udp": second_address}
+    servers = [Server(lab, directory, mode, f"{address}:27690",
+                      *(("--tun-name", "other", "--ip-pool", "10.126.0.0/16", "--tun-ip",
+                         "10.126.0.1") if mode == "udp" else ()))
+               for mode, address in addresses.items()]
+    for server in servers:
+        server.wait_ready()
+    Client(lab, directory, f"client_config.{order}.yaml").wait_online()
+    inside_test(lab)
+    shown = lab.client.ip("route", "show", "proto", "static", "dev", "out0").stdout.splitlines()
+    assert [line.split()[0] for line in shown] == [addresses[order[:3]]]
