@@ -78,6 +78,30 @@ static void test_the_address_moves_on_the_first_authentic_frame(void **state)
     world_end(&world);
 }
 
+/* From IPv4 to IPv6 and back, as a host with both may do; a server's socket of [::] hears either.
+ */
+static void test_client_moves_between_families(void **state)
+{
+    struct world world;
+
+    (void)state;
+    world_pair(&world, 2, &(struct client_options){0});
+    struct node *server = &world.nodes[0], *client = &world.nodes[1];
+    const struct sw_address v4 = client->address;
+    const struct sw_address v6 = {.family = 6, .port = 50001, .ip = {0x20, 0x01, 0x0d, 0xb8, 7}};
+
+    for (unsigned move = 1; move <= 4; move++) {
+        client->address = move % 2 == 1 ? v6 : v4;
+        up(client);
+        world_run(&world, 50 * SW_MILLISECOND, NULL);
+        world_check(&world, server->floated == move && server->rotations == move);
+        world_check(&world, sw_conn_path(server->conn)->remote.family == client->address.family);
+        world_check(&world, carries(server, client));
+    }
+    world_check(&world, counters(server)->conn_created == 1 && server->released == 0);
+    world_end(&world);
+}
+
 /* Moves under transfer, over lossy weather, to a new address every time. */
 static void test_a_transfer_survives_many_moves_under_loss(void **state)
 {
@@ -301,6 +325,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_address_moves_on_the_first_authentic_frame),
+        cmocka_unit_test(test_client_moves_between_families),
         cmocka_unit_test(test_a_transfer_survives_many_moves_under_loss),
         cmocka_unit_test(test_replayed_datagrams_do_not_move_the_address),
         cmocka_unit_test(test_an_address_that_moved_back_is_found_at_both_ids),
