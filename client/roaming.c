@@ -42,7 +42,8 @@ static void on_network(void *user)
     if (client->ending) return;
     sw_footprint_repair(&client->footprint);
     if (client->conn == NULL || sw_client_server(client)->mode != SW_DATAGRAM) return;
-    if (!leads_out(client) || !sw_worker_follow_route(client->worker, &local)) return;
+    const struct sw_address inside = sw_address_from_in(client->config->tun_local_ip, 0);
+    if (!leads_out(client) || !sw_worker_follow_route(client->worker, &inside, &local)) return;
     sw_log_info("the network changed: sending from %s now", sw_address_text(&local, text));
     sw_conn_network_changed(client->conn, sw_worker_now());
     sw_worker_flush(client->worker);

@@ -182,12 +182,14 @@ static bool source_now(const struct sw_udp *udp, struct sw_address *out)
     return found;
 }
 
-bool sw_udp_follow_route(struct sw_udp *udp, struct sw_address *local)
+bool sw_udp_follow_route(struct sw_udp *udp, const struct sw_address *inside,
+                         struct sw_address *local)
 {
     const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
     struct sw_address now, used;
     struct sockaddr_storage peer;
     if (udp->remote.family == 0 || !source_now(udp, &now)) return false;
+    if (inside != NULL && sw_address_same_host(&now, inside)) return false;
     if (udp->connected && local_address(udp->fd, &used) && sw_address_same_host(&used, &now))
         return false;
     /* Only without a peer does the kernel let go of the address and the port it chose. */

@@ -64,9 +64,11 @@ int sw_udp_open(struct sw_udp *udp, const struct sw_udp_config *config, const st
  * A connected socket sends from the address that was right when it was connected. Connects it again
  * if the kernel would now send to the peer from another, which gives it another port as well. True:
  * it did, and *local is where the socket sends from now. False: nothing changed, or there is no way
- * to the peer at the moment.
+ * to the peer at the moment. Never from inside, the tunnel's own address, which is what the kernel
+ * takes when the host has no other; NULL: there is none.
  */
-bool sw_udp_follow_route(struct sw_udp *udp, struct sw_address *local);
+bool sw_udp_follow_route(struct sw_udp *udp, const struct sw_address *inside,
+                         struct sw_address *local);
 
 /** Closes the socket; may be called on a struct that is all zero with fd -1, and twice. */
 void sw_udp_close(struct sw_udp *udp);

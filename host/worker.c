@@ -268,9 +268,10 @@ int sw_worker_attach_udp(struct sw_worker *worker, const struct sw_udp *udp)
     return 0;
 }
 
-bool sw_worker_follow_route(struct sw_worker *worker, struct sw_address *local)
+bool sw_worker_follow_route(struct sw_worker *worker, const struct sw_address *inside,
+                            struct sw_address *local)
 {
-    return worker->udp_open && sw_udp_follow_route(&worker->udp, local);
+    return worker->udp_open && sw_udp_follow_route(&worker->udp, inside, local);
 }
 
 void sw_worker_detach_udp(struct sw_worker *worker)

@@ -106,7 +106,8 @@ int sw_worker_attach_tun(struct sw_worker *worker, const struct sw_tun *tun);
 int sw_worker_attach_udp(struct sw_worker *worker, const struct sw_udp *udp);
 
 /** sw_udp_follow_route() for the worker's UDP socket, if it has one. */
-bool sw_worker_follow_route(struct sw_worker *worker, struct sw_address *local);
+bool sw_worker_follow_route(struct sw_worker *worker, const struct sw_address *inside,
+                            struct sw_address *local);
 
 /** Ends the use of the UDP socket; what waits to be sent is lost. */
 void sw_worker_detach_udp(struct sw_worker *worker);

@@ -62,8 +62,11 @@ def test_idle_client_tells_its_new_address_at_once(lab, home):
 
 
 def test_moment_without_any_address(lab, home):
-    server, _ = programs.tunnel(lab)
+    """The only address left is the tunnel's own, and nothing may be sent from that."""
+    server, client = programs.tunnel(lab)
     lab.client.ip("-4", "address", "flush", "dev", DEVICE)
+    assert not traffic.can_reach(lab.client)
+    assert "sending from" not in client.process.log()
     lab.client.ip("address", "add", f"{other_address(lab, 33)}/24", "dev", DEVICE)
     wait_for_peer(server, other_address(lab, 33))
     traffic.ping(lab.client)

@@ -171,19 +171,19 @@ static void test_socket_follows_the_route(void **state)
     NEED_OWN_NETWORK(entered);
     struct sw_udp udp = open_connected();
     int fd = udp.fd;
-    assert_false(sw_udp_follow_route(&udp, &local));
+    assert_false(sw_udp_follow_route(&udp, NULL, &local));
 
     struct sw_route route = route_over_second();
     assert_int_equal(sw_netlink_route_add(nl, &route), 0);
-    assert_true(sw_udp_follow_route(&udp, &local));
+    assert_true(sw_udp_follow_route(&udp, NULL, &local));
     assert_true(sw_address_same_host(&local, &wanted));
     assert_int_equal(udp.fd, fd);
     assert_connected(&udp);
-    assert_false(sw_udp_follow_route(&udp, &local));
+    assert_false(sw_udp_follow_route(&udp, NULL, &local));
 
     assert_int_equal(sw_netlink_route_delete(nl, &route), 0);
     wanted = address_of("192.0.2.1", 0);
-    assert_true(sw_udp_follow_route(&udp, &local));
+    assert_true(sw_udp_follow_route(&udp, NULL, &local));
     assert_true(sw_address_same_host(&local, &wanted));
     assert_connected(&udp);
     sw_udp_close(&udp);
@@ -195,13 +195,26 @@ static void test_socket_waits_when_there_is_no_way(void **state)
     NEED_OWN_NETWORK(entered);
     struct sw_udp udp = open_connected();
     sw_tun_close(&first); /* its address and network go with it */
-    assert_false(sw_udp_follow_route(&udp, &local));
+    assert_false(sw_udp_follow_route(&udp, NULL, &local));
     assert_connected(&udp);
     assert_int_equal(open_device(&first, "first", "192.0.2.3"), 0);
-    assert_true(sw_udp_follow_route(&udp, &local));
+    assert_true(sw_udp_follow_route(&udp, NULL, &local));
     struct sw_address wanted = address_of("192.0.2.3", 0);
     assert_true(sw_address_same_host(&local, &wanted));
     assert_connected(&udp);
+    sw_udp_close(&udp);
+}
+
+static void test_socket_never_sends_from_inside(void **state)
+{
+    struct sw_address local, inside = address_of("198.51.100.1", 0);
+    NEED_OWN_NETWORK(entered);
+    struct sw_udp udp = open_connected();
+    struct sw_route route = route_over_second();
+    assert_int_equal(sw_netlink_route_add(nl, &route), 0);
+    assert_false(sw_udp_follow_route(&udp, &inside, &local));
+    assert_connected(&udp);
+    assert_true(sw_udp_follow_route(&udp, NULL, &local));
     sw_udp_close(&udp);
 }
 
@@ -213,7 +226,7 @@ static void test_servers_socket_stays(void **state)
     char why[256] = "";
     NEED_OWN_NETWORK(entered);
     assert_int_equal(sw_udp_open(&udp, &config, &sw_sys_kernel, why, sizeof why), 0);
-    assert_false(sw_udp_follow_route(&udp, &local));
+    assert_false(sw_udp_follow_route(&udp, NULL, &local));
     assert_false(udp.connected);
     sw_udp_close(&udp);
 }
@@ -227,6 +240,7 @@ int main(void)
         NETWORK_TEST(test_no_call_after_close),
         NETWORK_TEST(test_socket_follows_the_route),
         NETWORK_TEST(test_socket_waits_when_there_is_no_way),
+        NETWORK_TEST(test_socket_never_sends_from_inside),
         NETWORK_TEST(test_servers_socket_stays),
     };
     entered = enter_own_network();
