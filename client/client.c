@@ -74,7 +74,7 @@ static int open_worker(struct sw_client *client, const struct sw_tun *tun)
     client->worker = sw_worker_new(&config);
     client->metrics = sw_metrics_new();
     if (client->worker == NULL || client->metrics == NULL ||
-        sw_worker_metrics(client->worker, client->metrics) < 0)
+        sw_worker_metrics(client->worker, client->metrics) < 0 || sw_client_report_init(client) < 0)
         return SW_ENOMEM;
     return sw_worker_attach_tun(client->worker, tun);
 }

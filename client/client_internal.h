@@ -26,10 +26,16 @@ enum sw_client_phase {
     SW_PHASE_WAITING,    /**< until it is time to connect again */
 };
 
+/** As of the last time somebody asked. */
+struct sw_client_gauges {
+    uint64_t path_mtu, path_mtu_inside;
+};
+
 struct sw_client {
     const struct sw_client_config *config;
     struct sw_worker *worker;
     struct sw_metrics *metrics;
+    struct sw_client_gauges gauges;
     struct sw_control *control;
     struct sw_netlink *nl;
     struct sw_footprint footprint;
@@ -58,6 +64,7 @@ struct sw_client {
     bool over;                /* it has ended: */
     enum sw_client_exit exit; /* why, as a status */
     sw_time online_since;
+    uint16_t path_mtu_told; /**< in the log, last */
 
     /* Connecting again */
     struct sw_backoff backoff;
@@ -72,6 +79,8 @@ struct sw_client {
 
 extern const struct sw_worker_ops sw_client_ops;
 extern const struct sw_control_ops sw_client_control;
+/** 0 or SW_ENOMEM. */
+int sw_client_report_init(struct sw_client *client);
 
 /** The entry of the connection. */
 const struct sw_client_server *sw_client_server(const struct sw_client *client);

@@ -201,22 +201,26 @@ static const struct sw_option options[] = {
     },
     {
         .name = "enable_pmtud",
-        .flags = SW_OPTION_LATER,
         .type = &sw_type_bool,
         .offset = AT(enable_pmtud),
         .initial = "false",
         .group = "Transport",
-        .help = "Find out by probing what the way to the server carries. Only with mode udp.",
+        .help = "Find out by probing how large a packet the way to the server carries, and hold "
+                "the tunnel to it: TCP segments are made smaller, other packets are sent in "
+                "fragments. For links below 1434 bytes and ways that drop fragments. Only with "
+                "mode udp.",
     },
     {
         .name = "pmtud_base_mtu",
-        .flags = SW_OPTION_OPTIONAL | SW_OPTION_LATER,
+        .flags = SW_OPTION_OPTIONAL,
         .type = &sw_type_u32,
         .offset = AT(pmtud_base_mtu),
         .min = 1,
         .max = 65535,
         .group = "Transport",
-        .help = "The size that probing starts from; unset, 1250.",
+        .help = "The size that probing starts from, 66 bytes less than the IPv4 packet it stands "
+                "for; unset, 1250. What outside_mtu has no room for is lowered to what it has. "
+                "Only with enable_pmtud.",
     },
     {
         .name = "sndbuf",
@@ -557,7 +561,7 @@ static void drop_empty_name(struct sw_client_config *config)
 /* What only matters to UDP, where no server is reached by it. */
 static void warn_udp_only(struct sw_option_load *load, const struct sw_client_config *config)
 {
-    static const char *const names[] = {"sndbuf", "rcvbuf", "enable_batch_receive"};
+    static const char *const names[] = {"sndbuf", "rcvbuf", "enable_batch_receive", "enable_pmtud"};
 
     for (size_t i = 0; i < config->servers.n; i++) {
         if (config->servers.entries[i].mode == SW_DATAGRAM) return;
@@ -580,6 +584,8 @@ static void check(struct sw_option_load *load, void *all)
     drop_empty_name(config);
     sw_client_servers_complete(load, config);
     warn_udp_only(load, config);
+    if (config->pmtud_base_mtu != 0 && !config->enable_pmtud)
+        sw_option_warn(load, "pmtud_base_mtu", "has no effect without enable_pmtud: true");
 }
 
 static void files(struct sw_option_load *load, void *all)

@@ -63,9 +63,9 @@ struct sw_client_config {
 
     /* Transport */
     enum sw_client_keyshare keyshare;
-    uint32_t outside_mtu;    /**< 576..1500 */
-    bool enable_pmtud;       /**< later */
-    uint32_t pmtud_base_mtu; /**< later; 0: not given */
+    uint32_t outside_mtu; /**< 576..1500 */
+    bool enable_pmtud;
+    uint32_t pmtud_base_mtu; /**< 0: not given */
     uint64_t sndbuf;         /**< bytes */
     uint64_t rcvbuf;         /**< bytes */
     bool enable_batch_receive;

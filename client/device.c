@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
 /*
- * The client's TUN device: its MTU is 1350, or what outside_mtu has room for, its address always
- * tun_local_ip with tun_peer_ip behind it, whoever made it. The addresses that the server tells are
- * translated at the ends of the tunnel and never appear on the device (docs/protocol/session.md
- * §8, §20).
+ * The client's TUN device: its MTU is 1350, or what outside_mtu has room for without path MTU
+ * discovery, its address always tun_local_ip with tun_peer_ip behind it, whoever made it. The
+ * addresses that the server tells are translated at the ends of the tunnel and never appear on the
+ * device (docs/protocol/session.md §8, §20).
  */
 
 #define SW_LOG_TARGET "tun"
@@ -18,13 +18,14 @@
 #include "client/client_internal.h"
 #include "host/log.h"
 
-/* Without path MTU discovery, what does not fit the outside must not enter the tunnel. The MSS that
- * hosts derive from it holds the other direction to it as well. */
+/* Without path MTU discovery, what does not fit the outside does not enter the tunnel: that is
+ * better than fragments, and the MSS that hosts derive from it holds the other direction to it as
+ * well. With it, the way is looked at instead. */
 static unsigned inside_mtu(const struct sw_client_config *config)
 {
     unsigned room = config->outside_mtu - SW_TUN_OVERHEAD;
 
-    if (room >= SW_TUN_MTU) return SW_TUN_MTU;
+    if (room >= SW_TUN_MTU || config->enable_pmtud) return SW_TUN_MTU;
     sw_log_warn("outside_mtu %u leaves room for inside packets of %u bytes instead of %d",
                 (unsigned)config->outside_mtu, room, SW_TUN_MTU);
     return room;

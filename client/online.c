@@ -40,6 +40,21 @@ static void on_lane(struct sw_client *client, const struct sw_conn *conn)
         sw_log_info("Expresslane is inactive: DTLS until keys are agreed on again");
 }
 
+/* Each step is worth a line for who looks closely; the result is news for everybody. */
+static void on_path_mtu(struct sw_client *client, const struct sw_conn *conn)
+{
+    struct sw_path_mtu path;
+    sw_conn_path_mtu(conn, &path);
+    bool result = path.state == SW_PMTUD_COMPLETE || path.state == SW_PMTUD_ERROR;
+    bool news = result && path.outside != client->path_mtu_told;
+    if (result) client->path_mtu_told = path.outside;
+    sw_log_event(
+        news ? SW_LOG_INFO : SW_LOG_DEBUG,
+        SW_LOG_FIELDS({"state", .text = sw_pmtud_state_name(path.state)},
+                      {"path_mtu", .number = path.outside}, {"inside", .number = path.inside}),
+        path.state == SW_PMTUD_ERROR ? "Path MTU: not even small probes are answered" : "Path MTU");
+}
+
 void sw_client_online(struct sw_client *client)
 {
     const struct sw_conn *conn = client->conn;
@@ -71,6 +86,9 @@ static void on_event(void *user, struct sw_conn *conn, const struct sw_event *ev
         break;
     case SW_EVENT_EXPRESSLANE:
         on_lane(client, conn);
+        break;
+    case SW_EVENT_PATH_MTU:
+        on_path_mtu(client, conn);
         break;
     case SW_EVENT_ENCODING:
         sw_log_info("encoding of inside packets is %s", sw_conn_encoding(conn) ? "on" : "off");

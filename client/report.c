@@ -7,9 +7,24 @@
 #include "client/client_internal.h"
 #include "host/address.h"
 
+static const struct sw_metric_def gauges[] = {
+    SW_METRIC_NOW(struct sw_client_gauges, path_mtu, "path_mtu",
+                  "The largest outside IP packet that is known to pass; 0 without enable_pmtud"),
+    SW_METRIC_NOW(struct sw_client_gauges, path_mtu_inside, "path_mtu_inside",
+                  "The largest inside packet that goes in one datagram or record"),
+};
+
+int sw_client_report_init(struct sw_client *client)
+{
+    return sw_metrics_add(client->metrics, gauges, SW_METRIC_COUNT(gauges), &client->gauges);
+}
+
 static json_t *metrics(void *user)
 {
     struct sw_client *client = user;
+    struct sw_path_mtu path = {0};
+    if (client->conn != NULL) sw_conn_path_mtu(client->conn, &path);
+    client->gauges = (struct sw_client_gauges){path.outside, path.inside};
     return sw_metrics_json(client->metrics);
 }
 
@@ -35,6 +50,17 @@ static json_t *connection_status(const struct sw_conn *conn, sw_time now)
                      "packets_in", (json_int_t)stats.packets_in, "bytes_in",
                      (json_int_t)stats.bytes_in, "packets_out", (json_int_t)stats.packets_out,
                      "bytes_out", (json_int_t)stats.bytes_out);
+}
+
+static void add_path_mtu(const struct sw_conn *conn, json_t *out)
+{
+    struct sw_path_mtu path;
+    sw_conn_path_mtu(conn, &path);
+    if (path.state == SW_PMTUD_DISABLED) return;
+    json_object_set_new(out, "pmtud", json_string(sw_pmtud_state_name(path.state)));
+    json_object_set_new(out, "plpmtu", json_integer(path.plpmtu));
+    json_object_set_new(out, "path_mtu", json_integer(path.outside));
+    json_object_set_new(out, "path_mtu_inside", json_integer(path.inside));
 }
 
 /* What has become of each entry of the server list. */
@@ -89,6 +115,7 @@ static json_t *status(void *user)
                   tun->name, "tun_mtu", (int)tun->mtu, "uptime", seconds(client->started, now),
                   "state", client->online_since == 0 ? "Connecting" : "Reconnecting");
     if (connected) json_object_update_new(out, connection_status(client->conn, now));
+    if (connected) add_path_mtu(client->conn, out);
     if (client->config->reconnect) add_reconnect(client, out, now);
     json_object_set_new(out, "servers", servers(client, connected));
     json_object_set_new(out, "dns", json_string(sw_footprint_dns(&client->footprint)));

@@ -106,6 +106,9 @@ static void before_sleep(uv_prepare_t *prepare)
     struct sw_trial *trial = prepare->data;
     sw_streams_flush(sw_worker_streams(trial->worker));
     send_batch(trial);
+    while (trial->sender != NULL &&
+           sw_udp_sender_report(trial->sender, trial->engine, sw_worker_now()))
+        send_batch(trial);
     sw_time due = sw_engine_deadline(trial->engine), now = sw_worker_now();
     if (due == SW_NEVER) {
         uv_timer_stop(&trial->timer);

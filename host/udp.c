@@ -63,6 +63,32 @@ static int set_never_df(int fd, int family)
     return set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);
 }
 
+static int mtu_discover(int fd, int level, int option)
+{
+    int value = 0;
+    socklen_t len = sizeof value;
+    return getsockopt(fd, level, option, &value, &len) == 0 ? value : 0;
+}
+
+/* What sw_udp_set_probing() goes back to. */
+static void note_discover(struct sw_udp *udp)
+{
+    udp->discover4 = mtu_discover(udp->fd, IPPROTO_IP, IP_MTU_DISCOVER);
+    if (udp->family == AF_INET6)
+        udp->discover6 = mtu_discover(udp->fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER);
+}
+
+int sw_udp_set_probing(const struct sw_udp *udp, bool probing)
+{
+    int value4 = probing ? IP_PMTUDISC_PROBE : udp->discover4;
+    int value6 = probing ? IPV6_PMTUDISC_PROBE : udp->discover6;
+    int error = udp->sys->setsockopt(udp->fd, IPPROTO_IP, IP_MTU_DISCOVER, &value4, sizeof value4);
+    if (udp->family == AF_INET6) /* the first was for IPv4 peers, if it may have any */
+        error =
+            udp->sys->setsockopt(udp->fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &value6, sizeof value6);
+    return error < 0 ? SW_EINVAL : 0;
+}
+
 static int set_pktinfo(int fd, int family)
 {
     if (family == AF_INET) return set_int(fd, IPPROTO_IP, IP_PKTINFO, 1);
@@ -148,8 +174,11 @@ int sw_udp_open(struct sw_udp *udp, const struct sw_udp_config *config, const st
         sw_log_warn("the UDP socket is not marked: %s", strerror(errno));
     }
     if (config->gro) udp->gro = set_int(udp->fd, IPPROTO_UDP, UDP_GRO, 1) == 0;
-    if (config->never_df && set_never_df(udp->fd, udp->family) < 0)
-        return fail(udp, why, why_size, "IP_MTU_DISCOVER");
+    if (config->never_df && set_never_df(udp->fd, udp->family) < 0) {
+        if (server) return fail(udp, why, why_size, "IP_MTU_DISCOVER");
+        sw_log_warn("the UDP socket keeps setting DF: %s", strerror(errno));
+    }
+    note_discover(udp);
     if (server) {
         int error = bind_local(udp, config->place, why, why_size);
         if (error < 0) return error;

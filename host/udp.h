@@ -43,6 +43,7 @@ struct sw_udp {
     bool connected;
     bool pktinfo; /**< bound to a wildcard: each datagram brings and takes its local address */
     bool gro;     /**< UDP_GRO is on */
+    int discover4, discover6; /**< IP_MTU_DISCOVER and IPV6_MTU_DISCOVER of ordinary datagrams */
     struct sw_address local, remote;
     struct sw_udp_counters counters;
     /* private */
@@ -69,6 +70,12 @@ int sw_udp_open(struct sw_udp *udp, const struct sw_udp_config *config, const st
  */
 bool sw_udp_follow_route(struct sw_udp *udp, const struct sw_address *inside,
                          struct sw_address *local);
+
+/**
+ * While probing, what the socket sends has DF and leaves whole or not at all (EMSGSIZE). 0, or
+ * SW_EINVAL: the kernel does not do that.
+ */
+int sw_udp_set_probing(const struct sw_udp *udp, bool probing);
 
 /** Closes the socket; may be called on a struct that is all zero with fd -1, and twice. */
 void sw_udp_close(struct sw_udp *udp);

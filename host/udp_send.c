@@ -18,6 +18,12 @@
  *     and tried again after some minutes.
  *
  * If the single datagram fails as well the chunk is dropped, counted, and nothing is learnt.
+ *
+ * EMSGSIZE is special in two ways. A connected socket also reports so that ICMP said "fragmentation
+ * needed" about an earlier datagram; that is news about a probe, often forged news, and says
+ * nothing of the message that the call was about: a second try tells the two apart. And the engine
+ * wants to know what the link does not carry: probes, which leave by themselves and with DF, and
+ * strides.
  */
 
 #include "host/udp_send.h"
@@ -36,6 +42,7 @@
 #define GSO_RETRY_AFTER  (10 * SW_MINUTE)
 #define PEER_LIMIT_KEPT  (10 * SW_MINUTE)
 #define PEER_LIMIT_COUNT 32
+#define TOO_LONG_COUNT   8
 
 union send_control {
     char bytes[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(uint16_t))];
@@ -60,6 +67,7 @@ struct sw_udp_sender {
 
     /* Position: chunks before chunk are done, and so are the first datagram ones of it. */
     unsigned chunk, datagram;
+    bool again;  /* EMSGSIZE once; the message has a second try */
     bool singly; /* this chunk goes as single datagrams … */
     int suspect; /* … because of this errno, still to be confirmed; 0: none */
 
@@ -67,6 +75,13 @@ struct sw_udp_sender {
     bool gso_on_trial;     /* … again, but nothing passed yet */
     struct peer_limit limits[PEER_LIMIT_COUNT];
     unsigned n_limits;
+
+    bool probing; /* the socket is set to it */
+    struct {
+        struct sw_path path;
+        size_t len;
+    } too_long[TOO_LONG_COUNT]; /* not yet reported */
+    unsigned n_too_long;
 
     struct piece pieces[SW_UDP_SEND_MESSAGES];
     struct mmsghdr messages[SW_UDP_SEND_MESSAGES];
@@ -146,6 +161,14 @@ static bool may_segment(struct sw_udp_sender *sender, const struct sw_batch_chun
     return limit == NULL || chunk->stride <= limit->max_stride;
 }
 
+/* When there is no room: one is enough to find the others out. */
+static void note_too_long(struct sw_udp_sender *sender, const struct sw_batch_chunk *chunk)
+{
+    if (sender->n_too_long == TOO_LONG_COUNT) return;
+    sender->too_long[sender->n_too_long].path = chunk->path;
+    sender->too_long[sender->n_too_long++].len = chunk->stride;
+}
+
 static bool segmenting_may_cause(int error)
 {
     return error == EMSGSIZE || error == EIO || error == EINVAL || error == EOPNOTSUPP;
@@ -157,6 +180,7 @@ static void learn(struct sw_udp_sender *sender, const struct sw_batch_chunk *chu
     char text[SW_ADDRESS_TEXT];
     if (sender->suspect == EMSGSIZE) {
         limit_peer(sender, chunk, now);
+        note_too_long(sender, chunk);
         sw_log_rate(SW_LOG_INFO, "the path to %s takes no batches of %u-byte datagrams",
                     sw_address_host_text(&chunk->path.remote, text), chunk->stride);
     } else {
@@ -237,7 +261,16 @@ static void build_message(struct sw_udp_sender *sender, unsigned slot, const str
                     sizeof chunk->stride);
 }
 
-/* Turns the batch from the position on into messages; how many. */
+/* False: the socket cannot be made to send such datagrams. */
+static bool switch_probing(struct sw_udp_sender *sender, const struct sw_batch_chunk *chunk)
+{
+    if (sw_udp_set_probing(sender->udp, chunk->probe) < 0 && chunk->probe) return false;
+    sender->probing = chunk->probe;
+    return true;
+}
+
+/* Turns the batch from the position on into messages; how many, all of them probes or none. 0: the
+ * next is a probe that cannot be sent as such. */
 static unsigned build(struct sw_udp_sender *sender, const struct sw_batch *batch)
 {
     unsigned n = 0;
@@ -245,6 +278,7 @@ static unsigned build(struct sw_udp_sender *sender, const struct sw_batch *batch
     bool singly = sender->singly;
     while (next.chunk < batch->count && n < sender->max_messages) {
         const struct sw_batch_chunk *chunk = &batch->chunks[next.chunk];
+        if (chunk->probe != sender->probing && (n > 0 || !switch_probing(sender, chunk))) break;
         if (next.first == 0 && !singly) singly = !may_segment(sender, chunk);
         next.count = singly ? 1 : chunk->count;
         sender->pieces[n] = next;
@@ -263,6 +297,7 @@ static unsigned build(struct sw_udp_sender *sender, const struct sw_batch *batch
 static void move_past(struct sw_udp_sender *sender, const struct sw_batch *batch,
                       const struct piece *piece)
 {
+    sender->again = false;
     sender->chunk = piece->chunk;
     sender->datagram = piece->first + piece->count;
     sender->singly = sender->datagram < batch->chunks[piece->chunk].count;
@@ -311,10 +346,21 @@ static void count_dropped(struct sw_udp_sender *sender, int error, unsigned data
 static void handle_refusal(struct sw_udp_sender *sender, const struct sw_batch *batch, int error)
 {
     struct piece piece = sender->pieces[0];
+    const struct sw_batch_chunk *chunk = &batch->chunks[piece.chunk];
+    if (error == EMSGSIZE && !sender->again) {
+        sender->again = true;
+        return;
+    }
+    sender->again = false;
     if (piece.count > 1 && segmenting_may_cause(error)) {
         sender->counters->gso_send_failed++;
         sender->singly = true;
         sender->suspect = error;
+        return;
+    }
+    if (error == EMSGSIZE) note_too_long(sender, chunk);
+    if (chunk->probe && error == EMSGSIZE) { /* an answer like another */
+        move_past(sender, batch, &piece);
         return;
     }
     if (sender->suspect != 0) piece.count = batch->chunks[piece.chunk].count - piece.first;
@@ -322,12 +368,17 @@ static void handle_refusal(struct sw_udp_sender *sender, const struct sw_batch *
     move_past(sender, batch, &piece);
 }
 
-int sw_udp_sender_flush(struct sw_udp_sender *sender, struct sw_batch *batch, sw_time now)
+/* All that is left of the batch. */
+static int send_rest(struct sw_udp_sender *sender, const struct sw_batch *batch, sw_time now)
 {
-    if (batch->count == 0) return 0;
-    if (sender->gso_off_until != 0 || sender->n_limits != 0) forget_expired(sender, now);
     while (sender->chunk < batch->count) {
         unsigned n = build(sender, batch);
+        if (n == 0) {
+            const struct piece probe = {sender->chunk, 0, 1};
+            count_dropped(sender, EOPNOTSUPP, 1);
+            move_past(sender, batch, &probe);
+            continue;
+        }
         int sent = sender->udp->sys->sendmmsg(sender->udp->fd, sender->messages, n, MSG_DONTWAIT);
         sender->counters->calls++;
         if (sent < 0) {
@@ -346,8 +397,31 @@ int sw_udp_sender_flush(struct sw_udp_sender *sender, struct sw_batch *batch, sw
             move_past(sender, batch, piece);
         }
     }
+    return 0;
+}
+
+int sw_udp_sender_flush(struct sw_udp_sender *sender, struct sw_batch *batch, sw_time now)
+{
+    if (batch->count == 0) return 0;
+    if (sender->gso_off_until != 0 || sender->n_limits != 0) forget_expired(sender, now);
+    int result = send_rest(sender, batch, now);
+    if (sender->probing) {
+        sw_udp_set_probing(sender->udp, false);
+        sender->probing = false;
+    }
+    if (result < 0) return result;
     sw_batch_clear(batch);
     sender->chunk = 0;
     sender->datagram = 0;
     return 0;
+}
+
+bool sw_udp_sender_report(struct sw_udp_sender *sender, struct sw_engine *engine, sw_time now)
+{
+    bool told = sender->n_too_long > 0;
+    while (sender->n_too_long > 0) {
+        unsigned i = --sender->n_too_long;
+        sw_engine_too_long(engine, &sender->too_long[i].path, sender->too_long[i].len, now);
+    }
+    return told;
 }

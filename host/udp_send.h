@@ -8,6 +8,7 @@
  */
 
 #include <slipway/batch.h>
+#include <slipway/engine.h>
 
 #include "host/histogram.h"
 #include "host/udp.h"
@@ -56,5 +57,11 @@ void sw_udp_sender_free(struct sw_udp_sender *sender);
  * is counted and dropped, or sent as single datagrams where only UDP_SEGMENT was the trouble.
  */
 int sw_udp_sender_flush(struct sw_udp_sender *sender, struct sw_batch *batch, sw_time now);
+
+/**
+ * Tells the engine what flushes have found too long for the link since the last call. True: it was
+ * told something, and may have put more into its batch. Not from within the engine.
+ */
+bool sw_udp_sender_report(struct sw_udp_sender *sender, struct sw_engine *engine, sw_time now);
 
 #endif

@@ -166,11 +166,20 @@ static bool send_held(struct sw_worker *worker)
     return worker->held == NULL && !worker->blocked;
 }
 
+/* Every probe that the kernel refuses makes the engine try less, so this ends. */
+static void report(struct sw_worker *worker)
+{
+    while (worker->engine != NULL && worker->udp_open &&
+           sw_udp_sender_report(worker->sender, worker->engine, sw_worker_now()))
+        sw_worker_send_batch(worker);
+}
+
 void sw_worker_finish_wakeup(struct sw_worker *worker)
 {
     if (worker->tun_open) sw_inside_writer_flush(worker->writer, sw_worker_now());
     sw_streams_flush(worker->streams);
     sw_worker_send_batch(worker);
+    report(worker);
     if (!worker->paused) {
         if (worker->blocked || worker->held != NULL) pause_inside(worker);
     } else if (!worker->blocked && send_held(worker)) {

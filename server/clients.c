@@ -196,6 +196,19 @@ static void log_lane(const struct sw_conn *conn, const struct sw_client *client)
                           : "Expresslane");
 }
 
+static void log_path_mtu(const struct sw_conn *conn, const struct sw_client *client)
+{
+    char session[SW_SESSION_TEXT];
+    struct sw_path_mtu path;
+    sw_conn_path_mtu(conn, &path);
+    sw_log_event(SW_LOG_DEBUG,
+                 SW_LOG_FIELDS({"session", .text = sw_session_text(sw_conn_session(conn), session)},
+                               {"user", .text = user_of(client)},
+                               {"state", .text = sw_pmtud_state_name(path.state)},
+                               {"path_mtu", .number = path.outside}),
+                 "Path MTU");
+}
+
 static void forget_client(struct sw_client *client)
 {
     if (client->check != NULL) {
@@ -222,6 +235,9 @@ static void on_event(void *user, struct sw_conn *conn, const struct sw_event *ev
         break;
     case SW_EVENT_EXPRESSLANE:
         log_lane(conn, sw_client_of(conn));
+        break;
+    case SW_EVENT_PATH_MTU:
+        log_path_mtu(conn, sw_client_of(conn));
         break;
     case SW_EVENT_CLOSED:
         client = sw_client_of(conn);

@@ -62,7 +62,7 @@ int sw_server_open_tun(const struct sw_server_config *config, bool multi_queue,
         sw_tun_close(tun);
         error = SW_EINVAL;
     } else if (tun->mtu > SW_TUN_MTU_MOST) {
-        sw_log_warn("the MTU of %s is %u: packets above %d bytes cannot be carried; %d is the "
+        sw_log_warn("the MTU of %s is %u: packets above %d bytes travel in fragments; %d is the "
                     "right value",
                     tun->name, tun->mtu, SW_TUN_MTU_MOST, SW_TUN_MTU);
     }

@@ -168,6 +168,16 @@ static json_t *session_status(struct sw_conn *conn, unsigned worker, sw_time now
         (json_int_t)stats.packets_out, "bytes_out", (json_int_t)stats.bytes_out);
 }
 
+static void add_path_mtu(const struct sw_conn *conn, json_t *out)
+{
+    struct sw_path_mtu path;
+    sw_conn_path_mtu(conn, &path);
+    if (path.state == SW_PMTUD_DISABLED) return;
+    json_object_set_new(out, "pmtud", json_string(sw_pmtud_state_name(path.state)));
+    json_object_set_new(out, "plpmtu", json_integer(path.plpmtu));
+    json_object_set_new(out, "path_mtu", json_integer(path.outside));
+}
+
 /* The sessions of one worker, and a line about itself. */
 static void answer_status(void *user, unsigned index)
 {
@@ -177,8 +187,11 @@ static void answer_status(void *user, unsigned index)
     sw_time now = sw_worker_now();
     json_t *sessions = json_array();
     struct sw_conn *conn = NULL;
-    while ((conn = sw_engine_next_conn(sw_worker_engine(worker->worker), conn)) != NULL)
-        json_array_append_new(sessions, session_status(conn, index, now));
+    while ((conn = sw_engine_next_conn(sw_worker_engine(worker->worker), conn)) != NULL) {
+        json_t *session = session_status(conn, index, now);
+        add_path_mtu(conn, session);
+        json_array_append_new(sessions, session);
+    }
     json_t *line = json_pack("{s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "worker", (int)index,
                              "connections", (json_int_t)json_array_size(sessions), "datagrams_in",
                              (json_int_t)sw_metrics_get(m, "udp_recv_datagrams"), "datagrams_out",

@@ -348,6 +348,15 @@ static const struct sw_option options[] = {
     SW_OFFLOAD_OPTIONS(AT),
 
     {
+        .name = "enable_pmtud",
+        .type = &sw_type_bool,
+        .offset = AT(enable_pmtud),
+        .initial = "false",
+        .group = "Sessions",
+        .help = "Find out by probing how large a packet the way to each client carries, and hold "
+                "its tunnel to it. Every client answers such probes. Needs mode udp or both.",
+    },
+    {
         .name = "enable_expresslane",
         .type = &sw_type_bool,
         .offset = AT(enable_expresslane),
@@ -461,6 +470,8 @@ static void check(struct sw_option_load *load, void *all)
         sw_option_error(
             load, "enable_expresslane",
             "needs mode udp or both; set mode: udp or both, or remove enable_expresslane");
+    if (config->enable_pmtud && !sw_server_serves(config, SW_DATAGRAM))
+        sw_option_warn(load, "enable_pmtud", "has no effect with mode tcp");
     if (config->proxy_protocol && !sw_server_serves(config, SW_STREAM))
         sw_option_error(load, "proxy_protocol",
                         "needs mode tcp or both; set mode: tcp or both, or remove proxy_protocol");

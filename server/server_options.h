@@ -58,6 +58,7 @@ struct sw_server_config {
     sw_time iouring_sqpoll_idle_time; /**< later; 0: no polling thread */
 
     /* Sessions */
+    bool enable_pmtud;
     bool enable_expresslane;
     sw_time expresslane_keys_rotation_interval;
     sw_time connection_age_expiration_interval; /**< without effect, see its help */

@@ -94,6 +94,7 @@ static int open_engine(struct sw_server_worker *worker, unsigned mtu)
         .key_update_interval = config->key_update_interval,
         .cookie_key = server->cookie_key,
         .inside_plugins = {inside_plugins, sizeof inside_plugins / sizeof inside_plugins[0]},
+        .pmtud = config->enable_pmtud,
         .expresslane = config->enable_expresslane,
         .expresslane_rotation = config->expresslane_keys_rotation_interval,
     };

@@ -177,6 +177,33 @@ static void test_server_never_sets_df(void **state)
     sw_udp_close(&server);
 }
 
+static int discover_of(const struct sw_udp *udp, int level, int option)
+{
+    int value = -1;
+    socklen_t len = sizeof value;
+    assert_int_equal(getsockopt(udp->fd, level, option, &value, &len), 0);
+    return value;
+}
+
+static void test_probing_is_switched_on_and_off_again(void **state)
+{
+    struct sw_udp server = open_server("0.0.0.0");
+    assert_int_equal(sw_udp_set_probing(&server, true), 0);
+    assert_int_equal(discover_of(&server, IPPROTO_IP, IP_MTU_DISCOVER), IP_PMTUDISC_PROBE);
+    assert_int_equal(sw_udp_set_probing(&server, false), 0);
+    assert_int_equal(discover_of(&server, IPPROTO_IP, IP_MTU_DISCOVER), IP_PMTUDISC_OMIT);
+    sw_udp_close(&server);
+    if (!have_ipv6()) return;
+    server = open_server("::");
+    assert_int_equal(sw_udp_set_probing(&server, true), 0);
+    assert_int_equal(discover_of(&server, IPPROTO_IP, IP_MTU_DISCOVER), IP_PMTUDISC_PROBE);
+    assert_int_equal(discover_of(&server, IPPROTO_IPV6, IPV6_MTU_DISCOVER), IPV6_PMTUDISC_PROBE);
+    assert_int_equal(sw_udp_set_probing(&server, false), 0);
+    assert_int_equal(discover_of(&server, IPPROTO_IP, IP_MTU_DISCOVER), IP_PMTUDISC_OMIT);
+    assert_int_equal(discover_of(&server, IPPROTO_IPV6, IPV6_MTU_DISCOVER), IPV6_PMTUDISC_OMIT);
+    sw_udp_close(&server);
+}
+
 static void test_buffers_are_what_was_asked_for(void **state)
 {
     int value = 0;
@@ -379,6 +406,7 @@ int main(void)
         cmocka_unit_test(test_bound_address_is_the_local_address),
         cmocka_unit_test(test_ipv6_wildcard_serves_both_families),
         cmocka_unit_test(test_server_never_sets_df),
+        cmocka_unit_test(test_probing_is_switched_on_and_off_again),
         cmocka_unit_test(test_buffers_are_what_was_asked_for),
         cmocka_unit_test(test_slots_bound_one_call),
         cmocka_unit_test(test_run_of_datagrams_is_received_at_once),

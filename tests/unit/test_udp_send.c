@@ -37,8 +37,11 @@ static struct {
         uint16_t stride; /* 0: no UDP_SEGMENT */
         uint8_t first;   /* byte */
         uint16_t port;   /* 0: no name */
+        bool df;
     } taken[TAKEN_MAX];
     unsigned n_taken, calls;
+    int discover; /* IP_MTU_DISCOVER of the socket */
+    bool refuse_probing;
 } kernel;
 
 static uint16_t stride_of(struct msghdr *message)
@@ -86,12 +89,29 @@ static int fake_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int f
         kernel.taken[kernel.n_taken].stride = stride;
         kernel.taken[kernel.n_taken].first = *(uint8_t *)message->msg_iov[0].iov_base;
         kernel.taken[kernel.n_taken].port = port_of(message);
+        kernel.taken[kernel.n_taken].df = kernel.discover == IP_PMTUDISC_PROBE;
         kernel.n_taken++;
     }
     return (int)most;
 }
 
-static const struct sw_sys sys = {.sendmmsg = fake_sendmmsg};
+static int fake_setsockopt(int fd, int level, int option, const void *value, socklen_t len)
+{
+    int discover;
+    assert_int_equal(fd, 99);
+    assert_int_equal(level, IPPROTO_IP);
+    assert_int_equal(option, IP_MTU_DISCOVER);
+    assert_int_equal(len, sizeof discover);
+    memcpy(&discover, value, sizeof discover);
+    if (discover == IP_PMTUDISC_PROBE && kernel.refuse_probing) {
+        errno = ENOPROTOOPT;
+        return -1;
+    }
+    kernel.discover = discover;
+    return 0;
+}
+
+static const struct sw_sys sys = {.sendmmsg = fake_sendmmsg, .setsockopt = fake_setsockopt};
 
 static void answer(int value)
 {
@@ -113,7 +133,9 @@ static const struct sw_path other = {.remote = {.family = 4, .port = 2000, .ip =
 
 static void open_sender(unsigned max_messages, unsigned max_segments)
 {
-    f.udp = (struct sw_udp){.fd = 99, .family = AF_INET, .sys = &sys};
+    f.udp =
+        (struct sw_udp){.fd = 99, .family = AF_INET, .sys = &sys, .discover4 = IP_PMTUDISC_OMIT};
+    kernel.discover = IP_PMTUDISC_OMIT;
     f.sender = sw_udp_sender_new(&f.udp, &f.counters, max_messages);
     f.batch = sw_batch_new(256u << 10, 64, max_segments);
     assert_non_null(f.sender);
@@ -437,7 +459,8 @@ static void test_full_socket_in_the_middle_of_single_datagrams(void **state)
 {
     kernel.refuse_segment = EMSGSIZE;
     put(&peer, 4, 1406, 0);
-    answer(1);       /* refused for UDP_SEGMENT */
+    answer(1); /* refused for UDP_SEGMENT, and again */
+    answer(1);
     answer(-EAGAIN); /* the first single */
     assert_int_equal(flush(), SW_EAGAIN);
     answer(2); /* two singles pass */
@@ -482,11 +505,88 @@ static void test_single_datagram_that_is_too_long_is_dropped_alone(void **state)
     put(&peer, 1, 1406, 0);
     put(&peer, 1, 1407, 1); /* longer than the stride: another chunk */
     answer(-EMSGSIZE);
+    answer(-EMSGSIZE);
     assert_int_equal(flush(), 0);
     assert_sent_and_empty(1);
     assert_taken(0, 1407, 0, 1);
     assert_int_equal(f.counters.dropped[SW_UDP_DROP_TOO_LONG], 1);
     assert_int_equal(f.counters.gso_peer_limited, 0);
+}
+
+/* A connected socket reports ICMP's word about an earlier datagram on the next call. */
+static void test_news_about_an_earlier_datagram_cost_nothing(void **state)
+{
+    put(&peer, 3, 1406, 0);
+    answer(-EMSGSIZE);
+    assert_int_equal(flush(), 0);
+    assert_sent_and_empty(1);
+    assert_taken(0, 3 * 1406, 1406, 0);
+    put(&peer, 1, 1406, 5);
+    answer(-EMSGSIZE);
+    assert_int_equal(flush(), 0);
+    assert_sent_and_empty(2);
+    assert_int_equal(f.counters.gso_send_failed + f.counters.gso_peer_limited, 0);
+    assert_int_equal(f.counters.dropped[SW_UDP_DROP_TOO_LONG], 0);
+}
+
+static void put_probe(const struct sw_path *path, size_t len, uint8_t first)
+{
+    uint8_t *room;
+    assert_int_equal(sw_batch_reserve(f.batch, len, &room), 0);
+    memset(room, first, len);
+    sw_batch_commit_probe(f.batch, path, len);
+}
+
+static void test_probe_leaves_alone_with_df_and_nothing_else_does(void **state)
+{
+    put(&peer, 2, 1285, 0);
+    put_probe(&peer, 1285, 7); /* as long as the others: still no part of their chunk */
+    put(&peer, 2, 1285, 10);
+    assert_int_equal(flush(), 0);
+    assert_sent_and_empty(3);
+    assert_taken(0, 2 * 1285, 1285, 0);
+    assert_taken(1, 1285, 0, 7);
+    assert_taken(2, 2 * 1285, 1285, 10);
+    assert_false(kernel.taken[0].df || kernel.taken[2].df);
+    assert_true(kernel.taken[1].df);
+    assert_int_equal(kernel.calls, 3);
+    assert_int_equal(kernel.discover, IP_PMTUDISC_OMIT);
+}
+
+static void test_socket_stops_probing_when_it_is_full(void **state)
+{
+    put_probe(&peer, 1285, 7);
+    answer(-EAGAIN);
+    assert_int_equal(flush(), SW_EAGAIN);
+    assert_int_equal(kernel.discover, IP_PMTUDISC_OMIT);
+    assert_int_equal(flush(), 0);
+    assert_sent_and_empty(1);
+    assert_true(kernel.taken[0].df);
+    assert_int_equal(kernel.discover, IP_PMTUDISC_OMIT);
+}
+
+static void test_refused_probe_is_no_loss(void **state)
+{
+    put_probe(&peer, 1285, 7);
+    put(&peer, 1, 100, 8);
+    answer(-EMSGSIZE);
+    answer(-EMSGSIZE);
+    assert_int_equal(flush(), 0);
+    assert_sent_and_empty(1);
+    assert_taken(0, 100, 0, 8);
+    for (unsigned i = 0; i < SW_UDP_DROPS; i++)
+        assert_int_equal(f.counters.dropped[i], 0);
+}
+
+static void test_probe_is_not_sent_without_df(void **state)
+{
+    kernel.refuse_probing = true;
+    put_probe(&peer, 1285, 7);
+    put(&peer, 1, 100, 8);
+    assert_int_equal(flush(), 0);
+    assert_sent_and_empty(1);
+    assert_taken(0, 100, 0, 8);
+    assert_int_equal(f.counters.dropped[SW_UDP_DROP_OTHER], 1);
 }
 
 static void test_many_chunks_take_several_calls(void **state)
@@ -611,6 +711,11 @@ int main(void)
         SENDER_TEST(test_full_socket_in_the_middle_of_single_datagrams),
         SENDER_TEST(test_other_errors_drop_the_message_and_go_on),
         SENDER_TEST(test_single_datagram_that_is_too_long_is_dropped_alone),
+        SENDER_TEST(test_news_about_an_earlier_datagram_cost_nothing),
+        SENDER_TEST(test_probe_leaves_alone_with_df_and_nothing_else_does),
+        SENDER_TEST(test_socket_stops_probing_when_it_is_full),
+        SENDER_TEST(test_refused_probe_is_no_loss),
+        SENDER_TEST(test_probe_is_not_sent_without_df),
         SENDER_TEST(test_many_chunks_take_several_calls),
         SENDER_TEST(test_source_address_comes_before_the_segment_size),
         SENDER_TEST(test_ipv4_peer_of_an_ipv6_socket_gets_a_mapped_source),
