@@ -117,8 +117,8 @@ def test_command_line_wins_over_environment_over_file(lab):
 
 def test_option_of_a_later_version_warns_once_and_runs(lab):
     server, client = programs.tunnel(lab, {"tls_debug": True},
-                                     {"enable_pmtud": True, "route_mode": "noexec"})
-    for program, option in ((server, "tls_debug"), (client, "enable_pmtud")):
+                                     {"tls_debug": True, "route_mode": "noexec"})
+    for program, option in ((server, "tls_debug"), (client, "tls_debug")):
         warnings = [line for line in program.process.log().splitlines()
                     if option in line and "warn" in line.lower()]
         assert len(warnings) == 1, program.process.log()

@@ -96,6 +96,7 @@ static const struct option_row server_rows[] = {
     TRISTATE("offload_udp_segment"),
     TRISTATE("offload_udp_gro"),
     {"max_segments_per_send", 0, &sw_type_u32, "0", "128", NULL, "129|" NO_NUMBER, "", false},
+    SWITCH("enable_pmtud", "false"),
     SWITCH("enable_expresslane", "false"),
     DURATION("expresslane_keys_rotation_interval", "15m", "1.5s", "1s 500ms", "0s|999ms|"),
     DURATION("connection_idle_limit", "1day", "90 s", "1m 30s", "0s|999ms|"),

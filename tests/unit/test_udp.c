@@ -200,7 +200,7 @@ static void test_probing_is_switched_on_and_off_again(void **state)
     assert_int_equal(discover_of(&server, IPPROTO_IPV6, IPV6_MTU_DISCOVER), IPV6_PMTUDISC_PROBE);
     assert_int_equal(sw_udp_set_probing(&server, false), 0);
     assert_int_equal(discover_of(&server, IPPROTO_IP, IP_MTU_DISCOVER), IP_PMTUDISC_OMIT);
-    assert_int_equal(discover_of(&server, IPPROTO_IPV6, IPV6_MTU_DISCOVER), IPV6_PMTUDISC_OMIT);
+    assert_int_equal(discover_of(&server, IPPROTO_IPV6, IPV6_MTU_DISCOVER), IPV6_PMTUDISC_DONT);
     sw_udp_close(&server);
 }
 
