@@ -282,9 +282,9 @@ struct sw_engine_config {
 struct sw_engine *sw_engine_new(const struct sw_engine_config *config, sw_time now);
 
 /**
- * From now on the engine works for another owner: other callbacks, with the same randomness, another
- * user and another batch. What it put into the old batch is still to be sent from there. Not from
- * inside one of its callbacks.
+ * From now on the engine works for another owner: other callbacks, with the same randomness,
+ * another user and another batch. What it put into the old batch is still to be sent from there.
+ * Not from inside one of its callbacks.
  */
 void sw_engine_move(struct sw_engine *engine, const struct sw_callbacks *callbacks, void *user,
                     struct sw_batch *batch);
@@ -394,13 +394,17 @@ int sw_conn_set_version(struct sw_conn *conn, struct sw_version version);
 /** The answer to an authorise callback that said SW_EPENDING: 0 or SW_EDENIED. */
 void sw_conn_authorised(struct sw_conn *conn, int answer, sw_time now);
 
-/** Client: the network changed (or a REJECT came in); ask the server at once whether it is still
- * there. */
+/** Client: the network changed; ask the server at once, over UDP several times in quick succession,
+ * whether it is still there. */
 void sw_conn_network_changed(struct sw_conn *conn, sw_time now);
 
 /** Server: what the client was let in with is good until then: SW_NEVER, or the session ends with
  * SW_EEXPIRED. May be called again and again. */
 void sw_conn_expire_at(struct sw_conn *conn, sw_time at, sw_time now);
+
+/** Client: there is no network for now; nothing is asked, and a silent server is no reason to end,
+ * until sw_conn_network_changed() or an answer to what was asked before. */
+void sw_conn_suspend_keepalive(struct sw_conn *conn, sw_time now);
 
 /** Goodbye and close_notify if the handshake is done, then SW_EVENT_CLOSED with reason. */
 void sw_conn_close(struct sw_conn *conn, int reason, sw_time now);

@@ -350,13 +350,23 @@ void sw_conn_expresslane_activity(struct sw_conn *conn, bool rx, sw_time now)
     sw_engine_leave(engine);
 }
 
+void sw_conn_suspend_keepalive(struct sw_conn *conn, sw_time now)
+{
+    sw_engine_enter(conn->engine, now);
+    sw_keepalive_suspend(&conn->keepalive);
+    sw_conn_rearm(conn);
+    sw_engine_leave(conn->engine);
+}
+
 void sw_conn_network_changed(struct sw_conn *conn, sw_time now)
 {
     struct sw_engine *engine = conn->engine;
 
     sw_engine_enter(engine, now);
-    if (conn->state == SW_STATE_ONLINE && sw_keepalive_ask(&conn->keepalive, now))
+    if (conn->state == SW_STATE_ONLINE) {
+        sw_keepalive_network_changed(&conn->keepalive, conn->transport == SW_DATAGRAM, now);
         sw_conn_send_ping(conn);
+    }
     conn->encoding.delivered = now; /* what is late now may be late for that reason */
     sw_path_mtu_recheck(conn);
     sw_conn_rearm(conn);

@@ -9,12 +9,17 @@
  * A REJECT is a hint that nobody signed: it must not end a connection, but it may make us ask
  * faster. While suspicious, pings go out every second and the answer is awaited for five. A second
  * passes before the next REJECT is listened to, so a storm of forged ones costs a ping a second.
+ *
+ * After a change of the network the server should learn the new address soon, but neighbours and
+ * routes may need a moment, and the first ping is easily lost: it is followed by others, each twice
+ * as long after the one before, until something comes or the regular interval is reached.
  */
 
 #include "lib/engine/keepalive.h"
 
 #define SUSPICIOUS_INTERVAL SW_SECOND
 #define SUSPICIOUS_TIMEOUT  (5 * SW_SECOND)
+#define BURST_FIRST         (250 * SW_MILLISECOND)
 
 static sw_time earlier(sw_time a, sw_time b)
 {
@@ -34,19 +39,23 @@ void sw_keepalive_init(struct sw_keepalive *k, sw_time interval, sw_time timeout
 
 static void restart_interval(struct sw_keepalive *k, sw_time now)
 {
+    bool silent = k->state == SW_KEEPALIVE_INACTIVE || k->state == SW_KEEPALIVE_SUSPENDED;
     sw_time interval = k->suspicious ? earlier(k->interval, SUSPICIOUS_INTERVAL) : k->interval;
-    k->interval_at = k->state == SW_KEEPALIVE_INACTIVE ? SW_NEVER : now + interval;
+    if (k->burst != 0) interval = earlier(interval, k->burst);
+    k->interval_at = silent ? SW_NEVER : now + interval;
 }
 
 void sw_keepalive_online(struct sw_keepalive *k, sw_time now)
 {
-    if (k->continuous && k->state == SW_KEEPALIVE_INACTIVE) k->state = SW_KEEPALIVE_WAITING;
+    bool silent = k->state == SW_KEEPALIVE_INACTIVE || k->state == SW_KEEPALIVE_SUSPENDED;
+    if (k->continuous && silent) k->state = SW_KEEPALIVE_WAITING;
     restart_interval(k, now);
 }
 
 void sw_keepalive_activity(struct sw_keepalive *k, sw_time now)
 {
     k->suspicious = false;
+    k->burst = 0;
     k->timeout_at = SW_NEVER;
     restart_interval(k, now);
 }
@@ -68,19 +77,34 @@ static void ping(struct sw_keepalive *k, sw_time now)
 
 bool sw_keepalive_ask(struct sw_keepalive *k, sw_time now)
 {
-    k->timeout_at = SW_NEVER;
+    if (k->state == SW_KEEPALIVE_PENDING || k->state == SW_KEEPALIVE_SUSPENDED) return false;
     ping(k, now);
     return true;
 }
 
+void sw_keepalive_network_changed(struct sw_keepalive *k, bool burst, sw_time now)
+{
+    k->timeout_at = SW_NEVER;
+    if (burst) k->burst = BURST_FIRST;
+    ping(k, now);
+}
+
+void sw_keepalive_suspend(struct sw_keepalive *k)
+{
+    k->state = SW_KEEPALIVE_SUSPENDED;
+    k->suspicious = false;
+    k->burst = 0;
+    k->interval_at = k->timeout_at = SW_NEVER;
+}
+
 void sw_keepalive_sent(struct sw_keepalive *k, sw_time now)
 {
-    if (k->state != SW_KEEPALIVE_INACTIVE) ping(k, now);
+    if (k->state != SW_KEEPALIVE_INACTIVE && k->state != SW_KEEPALIVE_SUSPENDED) ping(k, now);
 }
 
 bool sw_keepalive_suspect(struct sw_keepalive *k, sw_time now)
 {
-    if (k->suspicious || now < k->deaf_until) return false;
+    if (k->suspicious || now < k->deaf_until || k->state == SW_KEEPALIVE_SUSPENDED) return false;
     k->suspicious = true;
     k->deaf_until = now + SUSPICIOUS_INTERVAL;
     ping(k, now);
@@ -91,6 +115,7 @@ enum sw_keepalive_action sw_keepalive_timer(struct sw_keepalive *k, sw_time now)
 {
     if (k->timeout_at <= now) return SW_KEEPALIVE_GIVE_UP;
     if (k->interval_at > now) return SW_KEEPALIVE_NOTHING;
+    k->burst = k->burst < k->interval ? k->burst * 2 : 0;
     ping(k, now);
     return SW_KEEPALIVE_PING;
 }

@@ -142,6 +142,50 @@ static void test_a_network_change_asks_at_once(void **state)
     }
 }
 
+static void test_a_network_change_asks_until_there_is_an_answer(void **state)
+{
+    struct world world;
+
+    (void)state;
+    world_pair(&world, 13, &(struct client_options){0});
+    struct node *client = &world.nodes[1];
+    uint64_t sent = world.datagrams_from[1];
+    world.weather.loss = 100; /* the new network needs a moment */
+    sw_conn_network_changed(client->conn, world.now);
+    world_flush(client);
+    world_run(&world, 3 * SW_SECOND, NULL);
+    world_check(&world, world.datagrams_from[1] == sent + 4); /* at 0, 0.25, 0.75, 1.75 s */
+    world.weather.loss = 0;
+    world_run(&world, 800 * SW_MILLISECOND, NULL);
+    world_check(&world, client->replies == 1); /* of the one at 3.75 s */
+    sent = world.datagrams_from[1];
+    world_run(&world, 9 * SW_SECOND, NULL);
+    world_check(&world, world.datagrams_from[1] == sent);
+    world_end(&world);
+}
+
+static void test_a_suspended_client_outlives_a_silence(void **state)
+{
+    struct world world;
+
+    (void)state;
+    world_pair(&world, 14, &(struct client_options){0});
+    struct node *client = &world.nodes[1];
+    uint64_t sent = world.datagrams_from[1];
+    world.weather.loss = 100;
+    sw_conn_suspend_keepalive(client->conn, world.now);
+    world_run(&world, HOUR, NULL);
+    world_check(&world, world.datagrams_from[1] == sent && client->closed == 0);
+    world.weather.loss = 0;
+    sw_conn_network_changed(client->conn, world.now);
+    world_flush(client);
+    world_run(&world, SW_SECOND, NULL);
+    world_check(&world, client->replies == 1);
+    world_run(&world, 11 * SW_SECOND, NULL);
+    world_check(&world, client->replies == 2);
+    world_end(&world);
+}
+
 static void test_an_idle_session_sleeps(void **state)
 {
     (void)state;
@@ -344,6 +388,8 @@ int main(void)
         cmocka_unit_test(test_a_silent_server_is_noticed),
         cmocka_unit_test(test_on_demand_is_silent_until_nothing_comes_back),
         cmocka_unit_test(test_a_network_change_asks_at_once),
+        cmocka_unit_test(test_a_network_change_asks_until_there_is_an_answer),
+        cmocka_unit_test(test_a_suspended_client_outlives_a_silence),
         cmocka_unit_test(test_an_idle_session_sleeps),
         cmocka_unit_test(test_a_hello_without_answer_is_repeated_for_12_seconds),
         cmocka_unit_test(test_a_server_repeats_its_flight_for_12_seconds),
