@@ -122,7 +122,7 @@ static void on_signal(void *user, int number)
 {
     struct sw_client *client = user;
     if (number == SIGHUP) {
-        sw_log_info("SIGHUP: nothing is reloaded; restart to use a changed configuration");
+        json_decref(sw_reload(&client->reload));
         return;
     }
     sw_log_info("%s: ending", number == SIGINT ? "SIGINT" : "SIGTERM");
@@ -157,9 +157,34 @@ static void allow_many_resolvers(const struct sw_client_config *config)
     setenv("UV_THREADPOOL_SIZE", threads, 0);
 }
 
-int sw_client_run(const struct sw_client_config *config)
+/* What a reload changes (host/reload.h): the log's threshold, encoding. */
+static int apply(void *user, const void *all, char *why, size_t why_size)
 {
-    struct sw_client client = {.config = config, .started = sw_worker_now()};
+    struct sw_client *client = user;
+    const struct sw_client_config *fresh = all;
+    bool encoding = fresh->enable_inside_pkt_encoding;
+    sw_log_set_level(fresh->log_level);
+    if (encoding != client->config->enable_inside_pkt_encoding)
+        sw_client_set_encoding(client, encoding);
+    sw_log_info("Reloaded");
+    return 0;
+}
+
+int sw_client_run(struct sw_client_config *config, int argc, char *const *argv)
+{
+    struct sw_client client = {
+        .config = config,
+        .reload =
+            {
+                .set = &sw_client_options,
+                .argc = argc,
+                .argv = argv,
+                .config = config,
+                .apply = apply,
+                .user = &client,
+            },
+        .started = sw_worker_now(),
+    };
 
     allow_many_resolvers(config);
     if (start(&client) < 0) {

@@ -17,6 +17,7 @@
 #include "host/metrics.h"
 #include "host/network_watch.h"
 #include "host/offload.h"
+#include "host/reload.h"
 #include "host/signals.h"
 #include "host/worker.h"
 
@@ -33,6 +34,7 @@ struct sw_client_gauges {
 
 struct sw_client {
     const struct sw_client_config *config;
+    struct sw_reload reload;
     struct sw_worker *worker;
     struct sw_metrics *metrics;
     struct sw_client_gauges gauges;

@@ -333,6 +333,7 @@ static const struct sw_option options[] = {
     {
         .name = "enable_inside_pkt_encoding",
         .flag = 'e',
+        .flags = SW_OPTION_RELOAD,
         .type = &sw_type_bool,
         .offset = AT(enable_inside_pkt_encoding),
         .initial = "false",
@@ -490,6 +491,7 @@ static const struct sw_option options[] = {
 
     {
         .name = "log_level",
+        .flags = SW_OPTION_RELOAD,
         .type = &sw_type_enum,
         .words = sw_log_level_words,
         .offset = AT(log_level),

@@ -41,6 +41,7 @@ struct sw_client_server {
 struct sw_client_servers {
     struct sw_client_server *entries;
     size_t n;
+    bool from_top_level; /**< one entry, made of the options of the top level */
 };
 
 struct sw_client_config {

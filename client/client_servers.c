@@ -166,6 +166,34 @@ static void print_servers(const struct sw_option *option, const void *field, FIL
     }
 }
 
+static bool is_same_text(const char *one, const char *other)
+{
+    return one == NULL || other == NULL ? one == other : strcmp(one, other) == 0;
+}
+
+static bool is_same_entry(const struct sw_client_server *one, const struct sw_client_server *other)
+{
+    return is_same_text(one->server.host, other->server.host) &&
+           one->server.port == other->server.port && one->mode == other->mode &&
+           is_same_text(one->server_dn, other->server_dn) && one->cipher == other->cipher &&
+           one->outside_mtu == other->outside_mtu && is_same_text(one->token, other->token) &&
+           is_same_text(one->user, other->user) && is_same_text(one->password, other->password) &&
+           is_same_text(one->ca_cert.path, other->ca_cert.path) &&
+           is_same_text(one->ca_cert.pem, other->ca_cert.pem);
+}
+
+/* Lists made of the options of the top level are theirs to compare. */
+static bool same_servers(const void *field, const void *other_field)
+{
+    const struct sw_client_servers *one = field, *other = other_field;
+
+    if (one->from_top_level && other->from_top_level) return true;
+    if (one->n != other->n) return false;
+    for (size_t i = 0; i < one->n; i++)
+        if (!is_same_entry(&one->entries[i], &other->entries[i])) return false;
+    return true;
+}
+
 const struct sw_option_type sw_type_client_servers = {
     .noun = "a list of servers",
     .expected = "a list of maps, each with server: HOST:PORT",
@@ -174,6 +202,7 @@ const struct sw_option_type sw_type_client_servers = {
     .parse = parse_servers,
     .parse_node = parse_servers_node,
     .print = print_servers,
+    .equal = same_servers,
     .clear = clear_servers,
 };
 
@@ -221,7 +250,7 @@ static void from_top_level(struct sw_option_load *load, struct sw_client_config 
         return;
     }
     clear_servers(&config->servers);
-    config->servers = (struct sw_client_servers){entry, 1};
+    config->servers = (struct sw_client_servers){entry, 1, true};
     copy_text(load, config->server.host, &entry->server.host);
     copy_text(load, config->server_dn, &entry->server_dn);
     entry->server.port = config->server.port;

@@ -126,4 +126,11 @@ static json_t *status(void *user)
 }
 /* clang-format on */
 
-const struct sw_control_ops sw_client_control = {.status = status, .metrics = metrics};
+static json_t *reload(void *user)
+{
+    const struct sw_client *client = user;
+    return sw_reload(&client->reload);
+}
+
+const struct sw_control_ops sw_client_control = {
+    .status = status, .metrics = metrics, .reload = reload};

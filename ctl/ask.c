@@ -22,6 +22,7 @@
 const struct sw_ctl_command sw_ctl_commands[] = {
     {"status", "What the program is doing: connections, addresses, settings in effect."},
     {"metrics", "Every counter, one name and value per line."},
+    {"reload", "Have the program read its configuration and files again, as SIGHUP does."},
 };
 const size_t sw_ctl_n_commands = sizeof sw_ctl_commands / sizeof sw_ctl_commands[0];
 

@@ -61,15 +61,27 @@ struct command {
 static const struct command commands[] = {
     {"status", offsetof(struct sw_control_ops, status), sw_control_render_status},
     {"metrics", offsetof(struct sw_control_ops, metrics), sw_control_render_metrics},
+    {"reload", offsetof(struct sw_control_ops, reload), sw_control_render_status},
 };
+
+static char *render_error(json_t *json)
+{
+    char *text;
+    const char *error = json_string_value(json_object_get(json, "error"));
+    if (asprintf(&text, "error: %s\n", error) < 0) text = NULL;
+    json_decref(json);
+    return text;
+}
 
 static char *run(const struct sw_control_ops *ops, const struct command *command, bool as_json)
 {
     json_t *(*source)(void *user);
     memcpy(&source, (const char *)ops + command->source, sizeof source);
 
+    if (source == NULL) return strdup("error: not available here\n");
     json_t *json = source(ops->user);
     if (json == NULL) return strdup("error: out of memory\n");
+    if (json_is_string(json_object_get(json, "error"))) return render_error(json);
     if (!as_json) {
         char *text = command->render(json);
         json_decref(json);
@@ -91,8 +103,8 @@ char *sw_control_answer(const struct sw_control_ops *ops, const char *request)
         if (request[len] == '\0') return run(ops, &commands[i], false);
         if (strcmp(request + len, " json") == 0) return run(ops, &commands[i], true);
     }
-    return strdup("error: unknown request; expected status or metrics, each with or without "
-                  "\" json\" behind it\n");
+    return strdup("error: unknown request; expected status, metrics or reload, each with or "
+                  "without \" json\" behind it\n");
 }
 
 /* --- one exchange -------------------------------------------------------------------------- */

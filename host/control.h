@@ -8,8 +8,10 @@
  *
  *     status          what the program is doing, for people
  *     metrics         every counter, one "name value" per line
+ *     reload          reads the configuration again; says what that came to
  *     status json     the same as one JSON document
  *     metrics json
+ *     reload json
  *
  * Anything else gets one line that starts with "error: ". A client costs the loop a bounded amount
  * of memory and time: at most SW_CONTROL_CLIENTS at once, requests up to SW_CONTROL_REQUEST bytes,
@@ -24,12 +26,15 @@
 #define SW_CONTROL_REQUEST 256  /**< longest request line */
 #define SW_CONTROL_TIMEOUT 5000 /**< milliseconds from accept to the last byte of the answer */
 
-/** Where the answers come from. Each call returns a new JSON object (the caller frees it) or NULL.
+/**
+ * Where the answers come from. Each call returns a new JSON object (the caller frees it) or NULL.
+ * One with the text "error" in it is answered as an error. NULL: not available.
  */
 struct sw_control_ops {
     void *user;
     json_t *(*status)(void *user);  /**< shape: sw_control_render_status() */
     json_t *(*metrics)(void *user); /**< shape: sw_metrics_json() */
+    json_t *(*reload)(void *user);  /**< shape: sw_reload() */
 };
 
 struct sw_control;

@@ -3,7 +3,7 @@
  * Log lines. An event is put together in a buffer on the stack and leaves with one write(2), which
  * the kernel does not interleave with others on a pipe, file or terminal; so there is no lock, and
  * a thread that is stopped in here holds up nobody. Settings are written once, before other threads
- * exist.
+ * exist, but for the threshold.
  *
  * What is logged may come from strangers (names, error texts of peers), so it is never trusted to
  * be one line of valid UTF-8: control characters are escaped and broken bytes replaced. The JSON
@@ -25,8 +25,8 @@
 #define MESSAGE_SIZE 2048
 
 static struct {
-    enum sw_log_level level;  /* for targets without one of their own */
-    enum sw_log_level lowest; /* below it nothing is logged */
+    _Atomic enum sw_log_level level;  /* for targets without one of their own */
+    _Atomic enum sw_log_level lowest; /* below it nothing is logged */
     struct sw_log_filter filter;
     enum sw_log_format format;
     int fd;
@@ -46,22 +46,29 @@ void sw_log_setup(enum sw_log_level level, enum sw_log_format format, int fd)
 {
     const char *no_colour = getenv("NO_COLOR");
 
-    settings.level = level;
-    settings.lowest = sw_log_filter_lowest(&settings.filter, level);
+    sw_log_set_level(level);
     settings.format = format;
     settings.fd = fd;
     settings.has_colour = isatty(fd) && (no_colour == NULL || no_colour[0] == '\0');
 }
 
+void sw_log_set_level(enum sw_log_level level)
+{
+    enum sw_log_level lowest = sw_log_filter_lowest(&settings.filter, level);
+    atomic_store_explicit(&settings.level, level, memory_order_relaxed);
+    atomic_store_explicit(&settings.lowest, lowest, memory_order_relaxed);
+}
+
 void sw_log_set_filter(const char *directives)
 {
     sw_log_filter_parse(&settings.filter, directives);
-    settings.lowest = sw_log_filter_lowest(&settings.filter, settings.level);
+    sw_log_set_level(settings.level);
 }
 
 bool sw_log_enabled(enum sw_log_level level)
 {
-    return level >= settings.lowest && level < SW_LOG_OFF;
+    return level >= atomic_load_explicit(&settings.lowest, memory_order_relaxed) &&
+           level < SW_LOG_OFF;
 }
 
 static bool is_wanted(enum sw_log_level level, const char *target)

@@ -46,6 +46,9 @@ enum sw_log_format {
  */
 void sw_log_setup(enum sw_log_level level, enum sw_log_format format, int fd);
 
+/** Changes the threshold; any thread may, at any time. */
+void sw_log_set_level(enum sw_log_level level);
+
 /**
  * Thresholds of parts of the log that differ from the one for all: "tun=debug,control=off", see
  * host/log_filter.h. NULL for none. Call it before other threads start.

@@ -86,6 +86,9 @@ struct sw_option_type {
     /** Prints the value in the form that parse() reads; nothing for "unset". */
     void (*print)(const struct sw_option *option, const void *field, FILE *out);
 
+    /** Whether two values are the same; NULL: if they are printed the same. */
+    bool (*equal)(const void *one, const void *other);
+
     /** Frees what the field owns and makes it "unset"; NULL: zero it. */
     void (*clear)(void *field);
 };

@@ -141,8 +141,7 @@ static void judge_unknown(struct sw_option_load *load)
     free(all);
 }
 
-/* The field's value as text; a new string. */
-static char *value_text(const struct sw_option *option, const void *field)
+char *sw_option_value_text(const struct sw_option *option, const void *field)
 {
     char *text = NULL;
     size_t size = 0;
@@ -165,8 +164,8 @@ static bool is_default(struct sw_option_load *load, const struct sw_option *opti
     struct sw_option at_zero = *option;
     at_zero.offset = 0;
     sw_option_set_text(load, &at_zero, option->initial, &site, initial);
-    char *one = value_text(option, initial);
-    char *other = value_text(option, field_of(load->config, option));
+    char *one = sw_option_value_text(option, initial);
+    char *other = sw_option_value_text(option, field_of(load->config, option));
     if (one != NULL && other != NULL) same = strcmp(one, other) == 0;
     free(one);
     free(other);
@@ -342,7 +341,7 @@ void sw_options_print(const struct sw_option_set *set, const void *config,
 {
     for (size_t i = 0; i < set->n; i++) {
         const struct sw_option *option = &set->options[i];
-        char *value = value_text(option, (const char *)config + option->offset);
+        char *value = sw_option_value_text(option, (const char *)config + option->offset);
         char *text = NULL;
         int n = -1;
 

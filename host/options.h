@@ -26,7 +26,8 @@ enum {
     SW_OPTION_HIDDEN = 1 << 2,    /**< works on the command line but --help does not show it */
     SW_OPTION_SECRET = 1 << 3,    /**< value never appears in messages or dumps */
     SW_OPTION_LATER = 1 << 4,     /**< read and checked, but has no effect in this version */
-    SW_OPTION_OPTIONAL = 1 << 5   /**< may be unset; the bare command-line flag unsets it */
+    SW_OPTION_OPTIONAL = 1 << 5,  /**< may be unset; the bare command-line flag unsets it */
+    SW_OPTION_RELOAD = 1 << 6     /**< a reload puts a changed value into effect */
 };
 
 struct sw_option_word {

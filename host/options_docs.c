@@ -188,6 +188,7 @@ void sw_options_man(const struct sw_option_set *set, FILE *out)
             print_roff(initial, out);
             fputs("\\fR.", out);
         }
+        if ((option->flags & SW_OPTION_RELOAD) != 0) fputs("\nA reload puts it into effect.", out);
         if ((option->flags & SW_OPTION_LATER) != 0) fputs("\nNo effect in this version.", out);
         fputc('\n', out);
     }
@@ -237,6 +238,7 @@ static void print_markdown_entry(const struct sw_option_set *set, const struct s
     }
     fputs("\n\n", out);
     print_wrapped(option->help, 0, out);
+    if ((option->flags & SW_OPTION_RELOAD) != 0) fputs("*A reload puts it into effect.*\n", out);
     if ((option->flags & SW_OPTION_LATER) != 0)
         fputs("*Read and checked, but without effect in this version.*\n", out);
 }

@@ -80,6 +80,9 @@ const struct sw_option *sw_option_nearest(const struct sw_option_set *set, const
 bool sw_option_set_text(struct sw_option_load *load, const struct sw_option *option,
                         const char *text, const struct sw_option_site *site, void *base);
 
+/** The field's value as text; a new string, NULL without memory. */
+char *sw_option_value_text(const struct sw_option *option, const void *field);
+
 /** Gives all fields of base their defaults. */
 void sw_option_set_defaults(struct sw_option_load *load, const struct sw_option_set *set,
                             void *base);

@@ -32,7 +32,7 @@ int main(int argc, char **argv)
         sw_log_set_filter(getenv("LW_SERVER_RUST_LOG"));
         sw_config_report_log(&report);
         sw_options_print(&sw_server_options, &config, log_option, NULL);
-        status = sw_server_run(&config);
+        status = sw_server_run(&config, argc, argv);
     }
     sw_config_report_free(&report);
     sw_server_config_free(&config);

@@ -247,4 +247,11 @@ static json_t *status(void *user)
 
 /* clang-format on */
 
-const struct sw_control_ops sw_server_control = {.status = status, .metrics = metrics};
+static json_t *reload(void *user)
+{
+    const struct sw_server *server = user;
+    return sw_reload(&server->reload);
+}
+
+const struct sw_control_ops sw_server_control = {
+    .status = status, .metrics = metrics, .reload = reload};

@@ -17,15 +17,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "host/address.h"
 #include "host/log.h"
 #include "host/random.h"
-#include "host/slurp.h"
 #include "server/server_internal.h"
-
-#define PEM_MAX (4u << 20)
 
 static int open_map(struct sw_server *server, char *why, size_t why_size)
 {
@@ -61,67 +57,6 @@ static int open_pool(struct sw_server *server, char *why, size_t why_size)
     if (sw_address_pool_part_size(server->pool, 0) == 0)
         sw_log_warn("ip_map leaves no address of ip_pool to clients of other addresses");
     return 0;
-}
-
-static int read_pem(const char *path, struct sw_pem *pem, char **text, char *why, size_t why_size)
-{
-    char reason[256];
-    size_t len;
-    int error = sw_slurp(path, PEM_MAX, text, &len, reason, sizeof reason);
-    if (error < 0) {
-        snprintf(why, why_size, "%s: %s", path, reason);
-        return error;
-    }
-    *pem = (struct sw_pem){*text, len};
-    return 0;
-}
-
-static void explain_tls(const struct sw_server_config *config, int error, const char *detail,
-                        char *why, size_t why_size)
-{
-    if (error == SW_ECERT)
-        snprintf(why, why_size, "server_cert: %s: holds no usable certificate; expected PEM",
-                 config->server_cert);
-    else if (error == SW_EINVAL)
-        snprintf(
-            why, why_size,
-            "server_key: %s: holds no private key that belongs to server_cert %s; expected PEM",
-            config->server_key, config->server_cert);
-    else
-        snprintf(why, why_size, "TLS: %s", sw_strerror(error));
-    if (detail == NULL) return;
-    size_t used = strlen(why);
-    snprintf(why + used, why_size - used, " (%s)", detail);
-}
-
-static int open_tls(struct sw_server *server, char *why, size_t why_size)
-{
-    const struct sw_server_config *config = server->config;
-    struct sw_tls_context **contexts[] = {
-        [SW_DATAGRAM] = &server->datagram, [SW_STREAM] = &server->stream};
-    struct sw_tls_config tls = {
-        .role = SW_SERVER,
-        .pqc = config->enable_pqc,
-        .unix_time = time(NULL),
-        .random = sw_random_callback,
-    };
-    char *certificate = NULL, *key = NULL;
-    const char *detail = NULL;
-    int error = read_pem(config->server_cert, &tls.certificate, &certificate, why, why_size);
-    if (error == 0) error = read_pem(config->server_key, &tls.key, &key, why, why_size);
-    for (unsigned i = 0; error == 0 && i < sizeof contexts / sizeof contexts[0]; i++) {
-        tls.transport = i;
-        if (!sw_server_serves(config, tls.transport)) continue;
-        *contexts[i] = sw_tls_context_new(&tls, &error, &detail);
-        if (*contexts[i] == NULL)
-            explain_tls(config, error, detail, why, why_size);
-        else
-            error = 0;
-    }
-    if (key != NULL) explicit_bzero(key, tls.key.len);
-    free(key);
-    free(certificate);
-    return error;
 }
 
 /* The device, and what the kernel can do for it and for sockets. */
@@ -163,7 +98,7 @@ static void on_signal(void *user, int number)
 {
     struct sw_server *server = user;
     if (number == SIGHUP) {
-        sw_log_info("SIGHUP: nothing is reloaded; restart to use a changed configuration");
+        json_decref(sw_reload(&server->reload));
         return;
     }
     sw_log_info("%s: saying goodbye to every client", number == SIGINT ? "SIGINT" : "SIGTERM");
@@ -234,7 +169,7 @@ static int start(struct sw_server *server, char *why, size_t why_size)
     server->logins = sw_logins_load(config->user_db, config->token_rsa_pub_key_pem, why, why_size);
     if (server->logins == NULL) return SW_EINVAL;
     error = open_pool(server, why, why_size);
-    if (error == 0) error = open_tls(server, why, why_size);
+    if (error == 0) error = sw_server_open_tls(config, &server->tls, why, why_size);
     if (error == 0) error = open_tun(server, &tun, why, why_size);
     if (error == 0) error = sw_server_open_workers(server, &tun, why, why_size);
     if (error == 0) error = set_host_up(server, why, why_size);
@@ -290,8 +225,7 @@ static int serve(struct sw_server *server)
     close_loop(server);
     sw_server_close_workers(server);
     sw_logins_free(server->logins);
-    sw_tls_context_free(server->datagram);
-    sw_tls_context_free(server->stream);
+    sw_server_close_tls(&server->tls);
     sw_address_pool_free(server->pool);
     sw_address_map_free(server->map);
     explicit_bzero(server->cookie_key, sizeof server->cookie_key);
@@ -299,7 +233,7 @@ static int serve(struct sw_server *server)
     return server->failed ? 1 : 0;
 }
 
-int sw_server_run(const struct sw_server_config *config)
+int sw_server_run(struct sw_server_config *config, int argc, char *const *argv)
 {
     struct sw_server *server = calloc(1, sizeof *server);
     if (server == NULL) {
@@ -307,6 +241,12 @@ int sw_server_run(const struct sw_server_config *config)
         return 1;
     }
     server->config = config;
+    server->reload = (struct sw_reload){.set = &sw_server_options,
+                                        .argc = argc,
+                                        .argv = argv,
+                                        .config = config,
+                                        .apply = sw_server_apply,
+                                        .user = server};
     server->started = sw_worker_now();
     int status = serve(server);
     free(server);

@@ -3,7 +3,8 @@
 #define SW_SERVER_SERVER_INTERNAL_H
 
 /*
- * What the server's files share: server.c (life), server_workers.c (the workers and their sockets),
+ * What the server's files share: server.c (life), server_tls.c (certificate and key),
+ * server_workers.c (the workers and their sockets), reload.c (changes at run time),
  * device.c (the TUN), clients.c (who comes and goes), report.c (status, statistics).
  *
  * A struct sw_server_worker belongs to the thread of its worker; everything else is the main
@@ -18,6 +19,7 @@
 #include "host/logins.h"
 #include "host/metrics.h"
 #include "host/offload.h"
+#include "host/reload.h"
 #include "host/signals.h"
 #include "host/tun_steering.h"
 #include "server/host_setup.h"
@@ -36,7 +38,7 @@ struct sw_server_worker {
     unsigned index;
     struct sw_worker *worker;
     struct sw_conn **conns;       /**< by distance of the inside address from the pool's network */
-    struct sw_logins *logins;     /**< the server's */
+    struct sw_logins *logins;     /**< the server's, held */
     unsigned checks;              /**< logins being checked now */
     struct sw_listener *listener; /**< TCP */
     struct sw_proxy_gate *gate;   /**< NULL: no PROXY protocol headers are expected */
@@ -44,23 +46,29 @@ struct sw_server_worker {
     struct sw_server_gauges gauges;
 };
 
+/** By enum sw_transport; NULL: not served. */
+struct sw_server_tls {
+    struct sw_tls_context *contexts[2];
+};
+
 struct sw_server {
-    const struct sw_server_config *config;
+    const struct sw_server_config *config; /**< what a reload changes in it is the main thread's */
     struct sw_offloads offloads;
     uv_loop_t loop; /**< of the main thread: signals, control socket, statistics */
     bool loop_open;
-    struct sw_tls_context *datagram, *stream; /**< NULL: not served */
-    struct sw_logins *logins;                 /**< who may come in */
-    struct sw_address_map *map;               /**< NULL: none */
-    struct sw_address_pool *pool;             /**< locks itself */
-    uint32_t network, span;                   /**< of the pool */
-    struct sw_address address;                /**< bound to */
+    struct sw_reload reload;
+    struct sw_server_tls tls;
+    struct sw_logins *logins;     /**< who may come in */
+    struct sw_address_map *map;   /**< NULL: none */
+    struct sw_address_pool *pool; /**< locks itself */
+    uint32_t network, span;       /**< of the pool */
+    struct sw_address address;    /**< bound to */
     struct sw_crew crew;
     struct sw_server_worker workers[SW_WORKERS_MAX];
     struct sw_tun_steering steering;
     uint8_t cookie_key[SW_COOKIE_KEY_LEN];            /**< of all workers */
     char steering_outside[160], steering_inside[160]; /**< one phrase each */
-    struct sw_host_setup *host_setup; /**< NULL: nothing has been set up */
+    struct sw_host_setup *host_setup;                 /**< NULL: nothing has been set up */
     struct sw_control *control;
     struct sw_signals signals;
     uv_timer_t statistics;
@@ -94,6 +102,17 @@ struct sw_client *sw_client_of(const struct sw_conn *conn);
 int sw_server_open_tun(const struct sw_server_config *config, bool multi_queue,
                        struct sw_offloads *offloads, struct sw_tun *tun, char *why,
                        size_t why_size);
+
+/**
+ * Reads certificate and key and makes a context for each transport that is served. 0, or a negative
+ * SW_E… with one sentence in why that names the option.
+ */
+int sw_server_open_tls(const struct sw_server_config *config, struct sw_server_tls *out, char *why,
+                       size_t why_size);
+void sw_server_close_tls(struct sw_server_tls *tls);
+
+/** As in struct sw_reload; user is the server. */
+int sw_server_apply(void *user, const void *fresh, char *why, size_t why_size);
 
 /** A TCP connection of this worker; user: a struct sw_server_worker. */
 void sw_server_accept(void *user, int fd, const struct sw_path *path);

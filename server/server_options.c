@@ -149,6 +149,7 @@ static const struct sw_option options[] = {
 
     {
         .name = "server_cert",
+        .flags = SW_OPTION_RELOAD,
         .type = &sw_type_path,
         .offset = AT(server_cert),
         .initial = "./server.crt",
@@ -157,6 +158,7 @@ static const struct sw_option options[] = {
     },
     {
         .name = "server_key",
+        .flags = SW_OPTION_RELOAD,
         .type = &sw_type_path,
         .offset = AT(server_key),
         .initial = "./server.key",
@@ -194,7 +196,7 @@ static const struct sw_option options[] = {
 
     {
         .name = "user_db",
-        .flags = SW_OPTION_OPTIONAL,
+        .flags = SW_OPTION_OPTIONAL | SW_OPTION_RELOAD,
         .type = &sw_type_path,
         .offset = AT(user_db),
         .group = "Authentication",
@@ -204,7 +206,7 @@ static const struct sw_option options[] = {
     },
     {
         .name = "token_rsa_pub_key_pem",
-        .flags = SW_OPTION_OPTIONAL,
+        .flags = SW_OPTION_OPTIONAL | SW_OPTION_RELOAD,
         .type = &sw_type_path,
         .offset = AT(token_rsa_pub_key_pem),
         .group = "Authentication",
@@ -399,6 +401,7 @@ static const struct sw_option options[] = {
 
     {
         .name = "log_level",
+        .flags = SW_OPTION_RELOAD,
         .type = &sw_type_enum,
         .words = sw_log_level_words,
         .offset = AT(log_level),

@@ -56,7 +56,7 @@ static int make_worker(struct sw_server *server, unsigned index, struct sw_tun *
     };
     worker->server = server;
     worker->index = index;
-    worker->logins = server->logins;
+    worker->logins = sw_logins_hold(server->logins);
     worker->conns = calloc(server->span, sizeof(struct sw_conn *));
     worker->metrics = sw_metrics_new();
     worker->worker = server->crew.workers[index] = sw_worker_new(&config);
@@ -81,8 +81,8 @@ static int open_engine(struct sw_server_worker *worker, unsigned mtu)
     const struct sw_plugin *const inside_plugins[] = {sw_source_guard()};
     const struct sw_engine_config engine = {
         .role = SW_SERVER,
-        .datagram = server->datagram,
-        .stream = server->stream,
+        .datagram = server->tls.contexts[SW_DATAGRAM],
+        .stream = server->tls.contexts[SW_STREAM],
         .inside_mtu = (uint16_t)(mtu <= UINT16_MAX ? mtu : UINT16_MAX),
         .client_ip = ntohl(config->lightway_client_ip.s_addr),
         .server_ip = ntohl(config->lightway_server_ip.s_addr),
@@ -192,8 +192,9 @@ static int open_sockets(struct sw_server *server, char *why, size_t why_size)
     for (unsigned i = 0; i < server->crew.count; i++) {
         struct sw_server_worker *worker = &server->workers[i];
         int error = 0;
-        if (server->datagram != NULL) error = open_udp(worker, place_of(worker), why, why_size);
-        if (error == 0 && server->stream != NULL)
+        if (sw_server_serves(server->config, SW_DATAGRAM))
+            error = open_udp(worker, place_of(worker), why, why_size);
+        if (error == 0 && sw_server_serves(server->config, SW_STREAM))
             error = open_listener(worker, place_of(worker), why, why_size);
         if (error < 0) return error;
     }
@@ -207,7 +208,7 @@ static bool steer_outside(struct sw_server *server)
 {
     char *phrase = server->steering_outside;
     size_t size = sizeof server->steering_outside;
-    if (server->datagram == NULL) {
+    if (!sw_server_serves(server->config, SW_DATAGRAM)) {
         snprintf(phrase, size, "by connection");
         return true;
     }
@@ -325,6 +326,7 @@ void sw_server_close_workers(struct sw_server *server)
     sw_crew_free(&server->crew);
     for (unsigned i = 0; i < server->crew.count; i++) {
         sw_metrics_free(server->workers[i].metrics);
+        sw_logins_free(server->workers[i].logins);
         free(server->workers[i].conns);
     }
 }

@@ -175,7 +175,7 @@ def test_hangup_ends_nobody(lab):
     for program in (server, client):
         program.process.signal(signal.SIGHUP)
     for program in (server, client):
-        program.process.wait_for(lambda p=program: "SIGHUP" in p.process.log(), 5, "SIGHUP logged")
+        program.process.wait_for(lambda p=program: "Reloaded" in p.process.log(), 5, "a reload")
     traffic.ping(lab.client)
 
 

@@ -22,7 +22,7 @@ def server_for_tokens(lab, **more):
 
 def refused(lab, server, client, reason):
     """The client ends, and the server's log says why."""
-    assert client.process.wait_for_end(QUICK) == 1
+    assert client.process.wait_for_end(QUICK) == programs.Exit.LOGIN
     assert "refused the login" in client.process.log()
     server.process.wait_for(lambda: f"reason={reason}" in server.process.log().replace('"', ""), 5,
                             f"the reason {reason}")

@@ -62,7 +62,18 @@ static json_t *make_large(void *user)
     return json_pack("{s:o}", "rows", rows);
 }
 
-static const struct sw_control_ops ops = {(char[]){"slipway-test"}, make_status, make_metrics};
+static json_t *refuse(void *user)
+{
+    (void)user;
+    return json_pack("{s:s}", "error", "server.yaml:1: mode: no");
+}
+
+static const struct sw_control_ops ops = {
+    .user = (char[]){"slipway-test"},
+    .status = make_status,
+    .metrics = make_metrics,
+    .reload = refuse,
+};
 
 /* --- a server in a thread ------------------------------------------------------------------ */
 
@@ -235,6 +246,23 @@ static void test_somebody_elses_file_survives_our_end(void **state)
 
 /* --- exchanges ----------------------------------------------------------------------------- */
 
+static void test_an_answer_with_an_error_is_an_error_in_both_forms(void **state)
+{
+    (void)state;
+    start_server(&ops);
+    for (int as_json = 0; as_json < 2; as_json++) {
+        assert_null(sw_ctl_ask(path, "reload", as_json, why, sizeof why));
+        assert_non_null(strstr(why, ": server.yaml:1: mode: no"));
+    }
+    stop_server();
+
+    const struct sw_control_ops without = {.status = make_status};
+    start_server(&without);
+    assert_null(sw_ctl_ask(path, "reload", false, why, sizeof why));
+    assert_non_null(strstr(why, "not available here"));
+    stop_server();
+}
+
 static void test_both_questions_in_both_forms(void **state)
 {
     (void)state;
@@ -268,7 +296,7 @@ static void test_requests_in_odd_forms(void **state)
     start_server(&ops);
     assert_answer("metrics\r\n", 9, "conn_created{");
     assert_answer("metrics\nstatus\n", 15, "conn_created{");
-    assert_answer("\n", 1, "error: unknown request; expected status or metrics");
+    assert_answer("\n", 1, "error: unknown request; expected status, metrics or reload");
     assert_answer("stat\n", 5, "error: unknown request");
     assert_answer("statusx\n", 8, "error: unknown request");
     assert_answer("status  json\n", 13, "error: unknown request");
@@ -323,7 +351,7 @@ static void test_silent_clients_do_not_hold_up_others(void **state)
 static void test_slow_readers_do_not_hold_up_others(void **state)
 {
     (void)state;
-    const struct sw_control_ops large = {NULL, make_large, make_metrics};
+    const struct sw_control_ops large = {.status = make_large, .metrics = make_metrics};
     start_server(&large);
     int slow = connect_client();
     assert_int_equal(send(slow, "status\n", 7, 0), 7);
@@ -352,7 +380,7 @@ static void test_a_silent_client_is_ended(void **state)
 static void test_closing_ends_exchanges_under_way(void **state)
 {
     (void)state;
-    const struct sw_control_ops large = {NULL, make_large, make_metrics};
+    const struct sw_control_ops large = {.status = make_large, .metrics = make_metrics};
     char answer[64];
     start_server(&large);
     int silent = connect_client();
@@ -369,7 +397,7 @@ static void test_closing_ends_exchanges_under_way(void **state)
 static void test_no_memory_is_an_answer(void **state)
 {
     (void)state;
-    const struct sw_control_ops nothing = {NULL, make_nothing, make_nothing};
+    const struct sw_control_ops nothing = {.status = make_nothing, .metrics = make_nothing};
     char *answer = sw_control_answer(&nothing, "status json");
     assert_string_equal(answer, "error: out of memory\n");
     free(answer);
@@ -512,6 +540,7 @@ int main(void)
         TEST(test_what_is_in_the_way_is_not_removed),
         TEST(test_somebody_elses_file_survives_our_end),
         TEST(test_both_questions_in_both_forms),
+        TEST(test_an_answer_with_an_error_is_an_error_in_both_forms),
         TEST(test_requests_in_odd_forms),
         TEST(test_a_request_may_end_with_end_of_file_and_come_in_pieces),
         TEST(test_silent_clients_do_not_hold_up_others),

@@ -209,9 +209,11 @@ class Flows:
     take to begin. The figures are the kernel's: payload that was acknowledged or received.
     """
 
-    def __init__(self, lab, hosts, streams=1, reverse=False):
-        """streams: flows per host. reverse: the remote host sends."""
+    def __init__(self, lab, hosts, streams=1, reverse=False, bitrate=None):
+        """streams: flows per host. reverse: the remote host sends. bitrate: of each flow at most,
+        as iperf3 reads it."""
         self.lab, self.streams, self.reverse = lab, streams, reverse
+        self.pace = ["-b", bitrate] if bitrate else []
         self.ports = [FIRST_IPERF_PORT + next(numbers) % 1000 for _ in hosts]
         self.servers, self.clients = [], []
         try:
@@ -231,7 +233,7 @@ class Flows:
             self.clients.append(Process(self.lab.run, f"iperf3-client-{next(numbers)}",
                                         ["iperf3", "-c", network.REMOTE, "-p", port, "-t", 3600,
                                          "-i", 0, "-P", self.streams, "--connect-timeout", 5000,
-                                         *["-R"] * self.reverse], host.namespace))
+                                         *["-R"] * self.reverse, *self.pace], host.namespace))
 
     def _sockets(self):
         """[(index of the host, bytes of payload moved)] of all established connections."""
