@@ -198,6 +198,15 @@ def test_udp_fwmark(lab, directory):
     assert f"fwmark:{MARK:#x}" in lab.client.run("ss", "-uanpeH").stdout
 
 
+def test_token_auth(lab, directory):
+    _, public = lab.pki.token_key
+    token = lab.pki.token({"exp": 4883113416})
+    server, _ = start(lab, directory, Scenario(
+        "udp", server=("--token-rsa-pub-key-pem", public), client=("--token", token)))
+    inside_test(lab)
+    assert server.metrics()["conn_online"] == 1
+
+
 @pytest.fixture
 def second_address(lab):
     """The server's host has another address, where the clients can reach it."""
@@ -208,7 +217,7 @@ def second_address(lab):
     lab.server.ip("address", "delete", f"{OTHER_SERVER}/32", "dev", "lo")
 
 
-@pytest.mark.parametrize("mode", ("tcp",))
+@pytest.mark.parametrize("mode", ("tcp", "udp"))
 def test_parallel_connect(lab, directory, mode):
     """run-tcp-parallel-connect-test, run-udp-parallel-connect-test: eight ports where nobody
     listens, and the right one twice.
