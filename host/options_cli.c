@@ -193,10 +193,11 @@ enum sw_cli_request sw_option_read_cli(struct sw_option_load *load, int argc, ch
         else if (argument[0] == '-' && argument[1] != '\0' && argument[1] != '-')
             read_short(load, &arguments, argument);
         else
-            usage_error(load,
-                        "\"%.60s\" is not expected here; values of switches are given as "
-                        "--flag=false, of other options behind their flag",
-                        argument);
+            usage_error(
+                load,
+                "\"%.60s\" is not expected here; the configuration file is given as -c FILE, "
+                "values of switches as --flag=false, of other options behind their flag",
+                argument);
     }
     return arguments.request;
 }

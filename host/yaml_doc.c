@@ -257,6 +257,32 @@ static int on_event(struct builder *builder, const yaml_event_t *event)
     }
 }
 
+/* What people have most often done when libyaml says this. */
+static const char *usual_reason(const char *problem)
+{
+    static const struct {
+        const char *problem, *reason;
+    } known[] = {
+        {"mapping values are not allowed",
+         "quote a value that holds \": \", and indent all options "
+         "alike"},
+        {"could not find expected ':'", "write option: value, with a space behind the colon"},
+        {"found character that cannot start any token", "quote a value that begins with @, ` or %"},
+        {"found a tab character", "use spaces in front of a line, not tabs"},
+        {"found unexpected end of stream", "close the quote"},
+        {"did not find expected key", "indent all options alike, and close what was opened"},
+        {"did not find expected alphabetic", "quote a value that begins with * or &"},
+        {"invalid", "save the file as UTF-8"},
+        {"incomplete UTF-8", "save the file as UTF-8"},
+    };
+
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (strncmp(problem, known[i].problem, strlen(known[i].problem)) == 0)
+            return known[i].reason;
+    }
+    return "compare it with a file that --generate yaml wrote";
+}
+
 /* What libyaml found wrong. Errors of its reader have no line, only an offset. */
 static int syntax_error(struct builder *builder, const yaml_parser_t *parser, const char *bytes,
                         size_t len)
@@ -271,9 +297,9 @@ static int syntax_error(struct builder *builder, const yaml_parser_t *parser, co
             line += bytes[i] == '\n';
     }
     if (parser->context != NULL)
-        return fail(builder, line, "not valid YAML: %s %s that starts on line %zu", problem,
-                    parser->context, parser->context_mark.line + 1);
-    return fail(builder, line, "not valid YAML: %s", problem);
+        return fail(builder, line, "not valid YAML: %s %s that starts on line %zu; %s", problem,
+                    parser->context, parser->context_mark.line + 1, usual_reason(problem));
+    return fail(builder, line, "not valid YAML: %s; %s", problem, usual_reason(problem));
 }
 
 static int build(struct builder *builder, const char *bytes, size_t len)

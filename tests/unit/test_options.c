@@ -526,8 +526,9 @@ static void test_usage_errors_end_with_2(void **state)
     assert_usage_error(LIST("--enable-pqc", "--enable-pqc"),
                        "command line: --enable-pqc: given twice; keep one of them");
     assert_usage_error(LIST("--enable-pqc", "false"),
-                       "command line: \"false\" is not expected here; values of switches are given "
-                       "as --flag=false, of other options behind their flag");
+                       "command line: \"false\" is not expected here; the configuration file is "
+                       "given as -c FILE, values of switches as --flag=false, of other options "
+                       "behind their flag");
     assert_usage_error(LIST("--enable-pqc=on"), "command line: --enable-pqc: \"on\" is not a "
                                                 "switch; expected true or false");
     assert_usage_error(LIST("--mode", "sctp"), "command line: --mode: \"sctp\" is not possible; "

@@ -165,9 +165,15 @@ static void test_says_where_the_syntax_is_wrong(void **state)
 {
     (void)state;
     assert_refused("a: 1\nb: [1,\nc: 2\n", 4, "a flow sequence that starts on line 2");
-    assert_refused("a: 1\n\tb: 2\n", 2, "not valid YAML");
-    assert_refused("a: 1\nb: \xff\xfe\n", 2, "not valid YAML");
-    assert_refused("a: 'x\n", 2, "not valid YAML");
+    assert_refused("a: 1\n\tb: 2\n", 2, "not valid YAML: found a tab");
+    assert_refused("a: 1\n\tb: 2\n", 2, "; use spaces in front of a line, not tabs");
+    assert_refused("a: 1\nb: \xff\xfe\n", 2, "; save the file as UTF-8");
+    assert_refused("a: 'x\n", 2, "; close the quote");
+    assert_refused("a: 1\n b: 2\n", 2, "; quote a value that holds \": \", and indent all");
+    assert_refused("a: b: 2\n", 1, "; quote a value that holds \": \"");
+    assert_refused("a: 1\nb:2\n", 3, "; write option: value, with a space behind the colon");
+    assert_refused("a: @x\n", 1, "; quote a value that begins with @, ` or %");
+    assert_refused("a: [1\nb: 2\n", 2, "not valid YAML: ");
 }
 
 static void test_bounds_depth_and_number(void **state)
