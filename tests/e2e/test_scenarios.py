@@ -117,6 +117,7 @@ SCENARIOS = {
     "udp_pqc": Scenario("udp", server=PQC, status=P521),
     "udp_pqc_x25519mlkem768": Scenario("udp", server=PQC, client=("--keyshare", "x25519mlkem768"),
                                        status=X25519),
+    "udp_pmtud": Scenario("udp", client=("--enable-pmtud",), status={"pmtud": "SearchComplete"}),
     "udp_iouring": Scenario("udp", server=IOURING, client=IOURING),
     "tcp_iouring": Scenario("tcp", server=IOURING, client=IOURING),
     "udp_tun_offload": Scenario("udp", server=("--enable-tun-offload",)),
@@ -134,7 +135,8 @@ SCENARIOS = {
     "udp_keepalive": Scenario("udp", client=KEEPALIVE),
     "tcp_keepalive": Scenario("tcp", 443, client=KEEPALIVE),
     "udp_single_threaded": Scenario("udp", server=IOURING, environment=ONE_THREAD,
-                                    client=(*KEEPALIVE, *IOURING, "--enable-pmtud")),
+                                    client=(*KEEPALIVE, *IOURING, "--enable-pmtud"),
+                                    status={"pmtud": "SearchComplete"}),
     "tcp_single_threaded": Scenario("tcp", 443, client=KEEPALIVE, environment=ONE_THREAD),
 }
 
