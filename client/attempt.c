@@ -251,6 +251,14 @@ static void tcp_failed(struct sw_attempt *attempt, int error)
          sw_address_text(&attempt->address, text), strerror(error));
 }
 
+static void note_local(struct sw_attempt *attempt, int fd)
+{
+    struct sockaddr_storage local;
+    socklen_t len = sizeof local;
+    if (getsockname(fd, (struct sockaddr *)&local, &len) == 0)
+        sw_address_from_sockaddr(&attempt->local, (struct sockaddr *)&local);
+}
+
 static void on_dialled(void *user, int fd, int error)
 {
     struct sw_attempt *attempt = user;
@@ -260,6 +268,7 @@ static void on_dialled(void *user, int fd, int error)
     } else if (open_engine(attempt) < 0) {
         close(fd);
     } else {
+        note_local(attempt, fd);
         struct sw_conn *conn = sw_trial_connect_tcp(attempt->trial, fd, &attempt->address, &error);
         talk(attempt, conn, error);
     }

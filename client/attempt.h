@@ -23,9 +23,10 @@ struct sw_attempt {
     struct sw_client *client;
     const struct sw_client_server *server;
     struct sw_address address;
-    sw_time until;      /**< by then it is Online */
-    sw_time refused_at; /**< word came that nobody listens there; SW_NEVER: it did not */
-    sw_time part_by;    /**< a parting one's last moment */
+    struct sw_address local; /**< TCP: where from; family 0: not known */
+    sw_time until;           /**< by then it is Online */
+    sw_time refused_at;      /**< word came that nobody listens there; SW_NEVER: it did not */
+    sw_time part_by;         /**< a parting one's last moment */
 
     struct sw_tls_context *tls;
     struct sw_dial *dial;

@@ -30,6 +30,7 @@
 
 #define STAGGER        (250 * SW_MILLISECOND) /* RFC 8305 §5 */
 #define RESOLVE_MOMENT SW_SECOND
+#define RESOLVE_AGAIN  (5 * SW_SECOND)
 
 static void fail(struct sw_candidate *candidate, enum sw_client_exit status, const char *why)
 {
@@ -245,6 +246,7 @@ void sw_candidate_init(struct sw_candidate *candidate, struct sw_client *client,
         .server = server,
         .state = SW_CONTENDER_FAILED,
         .resolve_by = SW_NEVER,
+        .resolve_until = SW_NEVER,
     };
 }
 
@@ -258,8 +260,9 @@ void sw_candidate_begin(struct sw_candidate *candidate, sw_time now)
     candidate->why[0] = '\0';
     candidate->may_start = false;
     candidate->next_start = now;
-    candidate->resolve_by =
-        now + (knows_some ? RESOLVE_MOMENT : candidate->client->config->connect_timeout);
+    candidate->resolve_until =
+        now + (knows_some ? RESOLVE_AGAIN : candidate->client->config->connect_timeout);
+    candidate->resolve_by = knows_some ? now + RESOLVE_MOMENT : candidate->resolve_until;
     resolve(candidate);
 }
 
@@ -274,11 +277,11 @@ void sw_candidate_turn(struct sw_candidate *candidate, sw_time now)
         bury(candidate, target, now);
     if (candidate->state != SW_CONTENDER_FAILED) candidate->state = SW_CONTENDER_TRYING;
 
-    if (!candidate->may_start && now >= candidate->resolve_by) {
+    if (candidate->resolving != NULL && now >= candidate->resolve_until) {
         if (candidate->n == 0) set_name_error(candidate, "no answer from the name service");
-        candidate->may_start = true;
-        if (candidate->n == 0) stop_resolving(candidate);
+        stop_resolving(candidate);
     }
+    if (now >= candidate->resolve_by) candidate->may_start = true;
     target = running(candidate, is_heard);
     if (target != NULL) {
         prefer(candidate, target, now);
@@ -287,7 +290,7 @@ void sw_candidate_turn(struct sw_candidate *candidate, sw_time now)
         try_addresses(candidate, now);
     }
     bool done = candidate->may_start && running(candidate, is_any) == NULL &&
-                untried(candidate) == NULL && (candidate->resolving == NULL || candidate->n > 0);
+                untried(candidate) == NULL && candidate->resolving == NULL;
     if (candidate->state == SW_CONTENDER_TRYING && done) candidate->state = SW_CONTENDER_FAILED;
     if (candidate->state == SW_CONTENDER_FAILED) {
         end_all(candidate, true, now);
@@ -302,7 +305,7 @@ static sw_time earlier(sw_time a, sw_time b)
 
 sw_time sw_candidate_deadline(const struct sw_candidate *candidate)
 {
-    sw_time at = SW_NEVER;
+    sw_time at = candidate->resolving != NULL ? candidate->resolve_until : SW_NEVER;
     bool waiting = false, heard = false;
     if (candidate->state == SW_CONTENDER_FAILED) return SW_NEVER;
     if (!candidate->may_start) return candidate->resolve_by;

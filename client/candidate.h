@@ -28,7 +28,8 @@ struct sw_candidate {
     char why[256];            /**< and as a sentence */
 
     struct sw_resolving *resolving; /**< NULL: its name is not being resolved */
-    sw_time resolve_by;             /**< then it goes on without; SW_NEVER: it need not */
+    sw_time resolve_by;             /**< then the addresses known from before are tried … */
+    sw_time resolve_until;          /**< … and here it is waited for no longer */
     struct sw_target targets[SW_ADDRESS_LIST_MAX];
     size_t n;           /**< those are kept from one round to the next */
     bool may_start;     /**< its addresses may be tried now */

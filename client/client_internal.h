@@ -61,6 +61,8 @@ struct sw_client {
     /* The connection; while there is none, the last one's */
     size_t entry;             /* of the server list */
     struct sw_address server; /* where it is */
+    struct sw_address local;  /* TCP: where we are */
+    sw_time homeless_since; /* TCP: since when local is no address of this host; SW_NEVER: it is */
     struct sw_tls_context *tls;
     struct sw_conn *conn;     /* NULL: none */
     bool over;                /* it has ended: */
@@ -104,6 +106,13 @@ void sw_client_online(struct sw_client *client);
 /** It is over, for a reason that its own end does not tell. Allowed everywhere. */
 void sw_client_lost(struct sw_client *client, enum sw_client_exit status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/** There is a chance that it works now: a long wait becomes a short one. */
+void sw_client_try_soon(struct sw_client *client);
+
+/** Time passes while local is gone: the connection is over when it stays so. */
+void sw_client_look_homeless(struct sw_client *client, sw_time now);
+sw_time sw_client_homeless_deadline(const struct sw_client *client);
 
 /** Moves the connection when the host's addresses or routes change. NULL: it will not. */
 struct sw_network_watch *sw_client_watch_network(struct sw_client *client);

@@ -25,6 +25,7 @@
 #include "host/random.h"
 
 #define REFUSALS_MAX 3
+#define SOON         SW_SECOND
 
 static void on_turn(uv_timer_t *timer);
 
@@ -68,6 +69,8 @@ static void win(struct sw_client *client, size_t entry, sw_time now)
     client->phase = SW_PHASE_ONLINE;
     client->entry = entry;
     client->server = attempt->address;
+    client->local = attempt->local;
+    client->homeless_since = SW_NEVER;
     client->tls = attempt->tls;
     client->conn = attempt->conn;
     client->over = false;
@@ -181,6 +184,7 @@ static sw_time next_turn(const struct sw_client *client, sw_time now)
     SW_LIST_FOREACH (attempt, &client->parting, link)
         at = earlier(at, attempt->part_by);
     if (client->phase == SW_PHASE_WAITING) at = earlier(at, client->retry_at);
+    if (client->phase == SW_PHASE_ONLINE) at = earlier(at, sw_client_homeless_deadline(client));
     if (client->phase != SW_PHASE_CONNECTING) return at;
     for (size_t i = 0; i < client->n_candidates; i++)
         at = earlier(at, sw_candidate_deadline(&client->candidates[i]));
@@ -196,6 +200,7 @@ static void on_turn(uv_timer_t *timer)
     look_at_parting(client, now);
     if (client->phase == SW_PHASE_WAITING && now >= client->retry_at) begin_round(client, now);
     if (client->phase == SW_PHASE_CONNECTING) look_at_candidates(client, now);
+    if (client->phase == SW_PHASE_ONLINE) sw_client_look_homeless(client, now);
     if (client->phase == SW_PHASE_ONLINE && client->over) connection_over(client, now);
     sw_time at = next_turn(client, now);
     if (client->ending || at == SW_NEVER) return;
@@ -204,6 +209,14 @@ static void on_turn(uv_timer_t *timer)
 }
 
 /* --- from outside ------------------------------------------------------------------------------*/
+
+void sw_client_try_soon(struct sw_client *client)
+{
+    sw_time soon = sw_worker_now() + SOON;
+    if (client->phase != SW_PHASE_WAITING || client->retry_at <= soon) return;
+    client->retry_at = soon;
+    sw_client_kick(client);
+}
 
 void sw_client_lost(struct sw_client *client, enum sw_client_exit status, const char *format, ...)
 {

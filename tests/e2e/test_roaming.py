@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A client whose host gets other addresses keeps its session (docs/protocol/session.md §9.4)."""
 
+import time
+
 import pytest
 
 from slipway_lab import programs, traffic
 from slipway_lab.process import wait_until
+from slipway_lab.programs import Exit
 
 DEVICE = "out0"
 LANES = ({}, {"enable_expresslane": True})
@@ -90,3 +93,66 @@ def test_route_to_the_server_comes_back_with_the_link(router_lab):
     finally:
         lab.client.ip("route", "replace", "192.168.190.0/24", "via", "192.168.200.1",
                       *lab.route_options)
+
+
+@pytest.mark.asan
+def test_tcp_ends_soon_after_its_address_went(lab, home):
+    """A TCP connection cannot move; the keepalive would notice after a minute."""
+    _, client = programs.tunnel(lab, {"mode": "tcp"})
+    move(lab, home, other_address(lab, 33))
+    assert client.process.wait_for_end(10) == Exit.CONNECTION
+    assert home in client.process.log_end(1)
+
+
+@pytest.mark.asan
+def test_tcp_comes_back_from_another_address(lab, home):
+    server, client = programs.tunnel(lab, {"mode": "tcp"}, {"reconnect": True})
+    index = lab.client.ip("-o", "link", "show", "dev", client.tun).stdout.split(":")[0]
+    move(lab, home, other_address(lab, 33))
+    client.process.wait_for(lambda: client.state() == "Online" and client.status()["reconnects"],
+                            10, "being back")
+    assert other_address(lab, 33) in [s["peer"].split(":")[0] for s in server.online()]
+    assert lab.client.ip("-o", "link", "show", "dev", client.tun).stdout.split(":")[0] == index
+    traffic.ping(lab.client)
+
+
+def test_tcp_outlives_an_address_that_comes_back(lab, home):
+    server, client = programs.tunnel(lab, {"mode": "tcp"})
+    lab.client.ip("address", "add", f"{other_address(lab, 33)}/24", "dev", DEVICE)
+    lab.client.ip("address", "delete", f"{home}/24", "dev", DEVICE)
+    client.process.wait_for_log("is gone")
+    lab.add_address(lab.client, DEVICE, home, 24)
+    client.process.wait_for_log("is back")
+    began = time.monotonic()
+    wait_until(lambda: time.monotonic() - began > 3, 10, "the time in which it would end")
+    traffic.ping(lab.client)
+    assert client.state() == "Online" and server.metrics()["conn_created"] == 1
+
+
+@pytest.mark.parametrize("way", ("forbidden", "unreachable"))
+def test_datagrams_that_cannot_be_sent_end_nobody(lab, home, way):
+    """A packet filter in the way (EPERM), or no route (ENETUNREACH): both pass."""
+    server, client = programs.tunnel(lab, client={"keepalive_interval": "300ms",
+                                                  "route_mode": "noexec"})
+    if way == "forbidden":
+        lab.client.nft("""
+            table ip stop {
+                chain out {
+                    type filter hook output priority 0;
+                    oifname "out0" udp dport 27690 drop
+                }
+            }""")
+    else:
+        lab.client.ip("route", "add", "unreachable", lab.server_address())
+    reason = f'udp_send_dropped{{reason="{way}"}}'
+    try:
+        client.wait_for_metric(reason, 5)
+        assert client.state() == "Online"
+    finally:
+        if way == "forbidden":
+            lab.client.nft("delete table ip stop")
+        else:
+            lab.client.ip("route", "delete", "unreachable", lab.server_address())
+    client.route_backend()
+    wait_until(lambda: traffic.can_reach(lab.client), 10, "an answer")
+    assert server.metrics()["conn_created"] == 1
