@@ -13,6 +13,15 @@
 #include "lib/engine/reassembly.h"
 #include "lib/offload/segment.h"
 
+/* Seconds, as the stock programs count them. */
+#define TOOK(field, sentence, index, limit)                                                        \
+    SW_METRIC_BUCKET(struct sw_engine_counters, field, #field, sentence, index, limit)
+#define ENGINE_DURATIONS(field, sentence)                                                          \
+    TOOK(field, sentence, 0, "0.05"), TOOK(field, sentence, 1, "0.1"),                             \
+        TOOK(field, sentence, 2, "0.25"), TOOK(field, sentence, 3, "0.5"),                         \
+        TOOK(field, sentence, 4, "1"), TOOK(field, sentence, 5, "2.5"),                            \
+        TOOK(field, sentence, 6, "10"), TOOK(field, sentence, 7, "+Inf")
+
 #define ENGINE(field, sentence) SW_METRIC(struct sw_engine_counters, field, #field, sentence)
 #define ENGINE_NAMED(field, name, sentence)                                                        \
     SW_METRIC(struct sw_engine_counters, field, name, sentence)
@@ -61,6 +70,8 @@ static const struct sw_metric_def engine_metrics[] = {
     ENGINE(conn_create_failed, "Connections that could not be made"),
     ENGINE(conn_link_up, "TLS handshakes completed"),
     ENGINE(conn_online, "Connections that came Online"),
+    ENGINE_DURATIONS(to_link_up_time, "Seconds until TLS handshakes were completed"),
+    ENGINE_DURATIONS(to_online_time, "Seconds until connections came Online"),
     ENGINE(conn_closed, "Connections ended, for any reason"),
     ENGINE(conn_client_closed, "Goodbyes received"),
     ENGINE(conn_stale_closed, "Connections closed because they did not come Online in time"),

@@ -166,6 +166,13 @@ struct sw_callbacks {
     void (*random)(void *user, uint8_t *out, size_t len);
 };
 
+/** How often something took at most 0.05, 0.1, 0.25, 0.5, 1, 2.5 and 10 seconds, and longer; each
+ * counted once. */
+#define SW_DURATION_BUCKETS 8
+struct sw_durations {
+    uint64_t buckets[SW_DURATION_BUCKETS];
+};
+
 /** Engine-wide counters, only ever incremented; names as in docs of the metrics. */
 struct sw_engine_counters {
     /* outside */
@@ -200,6 +207,7 @@ struct sw_engine_counters {
     uint64_t udp_session_rotation_attempted_via_replay, session_id_mismatch;
     /* connections */
     uint64_t conn_created, conn_create_failed, conn_link_up, conn_online, conn_closed;
+    struct sw_durations to_link_up_time, to_online_time; /**< since a connection was made */
     uint64_t conn_client_closed, conn_stale_closed, conn_aged_out, conn_replaced;
     uint64_t user_auth_eviction; /**< sw_conn_expire_at() */
     uint64_t conn_rejected_no_free_ip, conn_rejected_access_denied;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "lib/engine/conn_table.h"
+#include "lib/engine/durations.h"
 #include "lib/engine/engine.h"
 #include "lib/engine/path_mtu.h"
 
@@ -93,6 +94,7 @@ void sw_conn_enter_state(struct sw_conn *conn, enum sw_state state)
         conn->was_online = true;
         sw_half_open_remove(&engine->half_open, conn->source);
         engine->counters.conn_online++;
+        sw_durations_add(&engine->counters.to_online_time, engine->env.now - conn->stats.created);
         conn->stats.online_since = engine->env.now;
         conn->key_update.since = engine->env.now;
         sw_conn_set_timer(conn, SW_TIMER_CONNECT, SW_NEVER);

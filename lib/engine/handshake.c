@@ -6,6 +6,7 @@
  */
 
 #include "lib/engine/conn_table.h"
+#include "lib/engine/durations.h"
 #include "lib/engine/engine.h"
 
 /* How often one connection begins its handshake again, and after how long the first time; it
@@ -26,11 +27,13 @@ static void replace_predecessor(struct sw_conn *conn)
 
 static void link_up(struct sw_conn *conn)
 {
-    conn->engine->counters.conn_link_up++;
+    struct sw_engine *engine = conn->engine;
+
+    engine->counters.conn_link_up++;
+    sw_durations_add(&engine->counters.to_link_up_time, engine->env.now - conn->stats.created);
     replace_predecessor(conn);
     sw_conn_enter_state(conn, SW_STATE_LINK_UP);
-    if (conn->engine->config.role == SW_CLIENT && conn->state == SW_STATE_LINK_UP)
-        sw_auth_start(conn);
+    if (engine->config.role == SW_CLIENT && conn->state == SW_STATE_LINK_UP) sw_auth_start(conn);
 }
 
 /*

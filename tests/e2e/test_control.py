@@ -75,3 +75,50 @@ def test_rubbish_requests_are_answered_and_do_no_harm(lab):
     assert programs.ask(server.control, "nonsense").startswith("error: ")
     assert programs.ask(server.control, "").startswith("error: ")
     assert server.status()["sessions"] == []
+
+
+# Of the stock server; what of its names is left out is in docs/compatibility.md.
+STOCK_METRICS = """
+    conn_accept_failed connection_accept_proxy_header_failed conn_create_failed conn_created conn_link_up
+    conn_online conn_rejected_no_free_ip conn_rejected_access_denied conn_tls_error conn_unknown_error
+    conn_aged_out user_auth_eviction conn_client_closed conn_stale_closed conn_closed key_update_start
+    key_update_complete to_link_up_time to_online_time udp_conn_recovered_via_session
+    udp_session_rotation_begin udp_session_rotation_finalized
+    udp_session_rotation_attempted_via_replay udp_bad_packet_version udp_rejected_session
+    udp_parse_wire_failed udp_no_header udp_recv_truncated udp_recv_invalid_addr
+    udp_recv_missing_pktinfo udp_send_batch_size tun_rejected_packet_invalid_state
+    tun_rejected_packet_invalid_inside_packet tun_rejected_packet_no_connection tun_from_client
+    tun_to_client sessions_current_online sessions_lifetime_total sessions_pending_id_rotations
+    sessions_active_5m sessions_active_15m sessions_active_60m sessions_standby_5m
+    sessions_standby_15m sessions_standby_60m assigned_internal_ips conn_alloc_frag_map
+    session_id_mismatch inside_io_send_failed received_encoding_req_non_online
+    received_encoding_req_with_tcp received_encoding_res_as_server
+    received_encoding_req_no_authorization expresslane_decrypt_no_key expresslane_decrypt_failed
+    gso_send_failed gso_none_checksum_skipped tun_recv_gso_short_read
+""".split()
+
+
+def test_metrics_have_the_names_of_the_stock_server(lab):
+    server = programs.Server(lab, mode="both").wait_ready()
+    there = {name.split("{")[0].removesuffix("_bucket") for name in server.metrics()}
+    assert set(STOCK_METRICS) - there == set()
+
+
+def test_statistics_are_logged_once_an_interval(lab):
+    """With the fields of the stock server."""
+    server, _ = programs.tunnel(lab, {"statistics_reporting_interval": "1s"})
+    traffic.ping(lab.client, count=1)
+
+    def last(what):
+        lines = [line for line in server.process.log().splitlines() if what in line]
+        return dict(word.split("=") for word in lines[-1].split() if "=" in word) if lines else {}
+    server.process.wait_for(lambda: last("Session Statistics").get("active_5m") == "1", 10,
+                            "statistics of a session that moved a packet")
+    assert last("Session Statistics") == {
+        "total": "1", "current": "1", "active_5m": "1", "active_15m": "1", "active_60m": "1",
+        "standby_5m": "0", "standby_15m": "0", "standby_60m": "0",
+        "pending_session_id_rotations": "0"}
+    assert last("IP Statistics") == {"current": "1"}
+    count = server.process.log().count("Session Statistics")
+    server.process.wait_for(lambda: server.process.log().count("Session Statistics") >= count + 2, 10,
+                            "two more of them")

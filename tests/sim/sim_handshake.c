@@ -275,6 +275,69 @@ static void test_a_handshake_survives_a_socket_that_blocks(void **state)
     }
 }
 
+static uint64_t total(const struct sw_durations *d)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < SW_DURATION_BUCKETS; i++)
+        sum += d->buckets[i];
+    return sum;
+}
+
+static void test_how_long_it_took_is_counted(void **state)
+{
+    static const struct {
+        sw_time delay;
+        unsigned bucket[2]; /* link up, Online: of the client */
+    } cases[] = {{5, {0, 0}}, {20, {2, 2}}, {300, {5, 5}}, {700, {6, 6}}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct world world;
+
+        world_init(&world, 70 + i);
+        world.weather.delay = cases[i].delay * SW_MILLISECOND;
+        struct node *server = world_server(&world, false);
+        struct node *client = world_client(&world, &(struct client_options){0});
+        assert_non_null(world_connect(client, server));
+        world_check(&world, world_run(&world, 20 * SW_SECOND, world_both_online));
+        const struct sw_engine_counters *c = sw_engine_counters(client->engine);
+        world_check(&world, c->to_link_up_time.buckets[cases[i].bucket[0]] == 1);
+        world_check(&world, c->to_online_time.buckets[cases[i].bucket[1]] == 1);
+        for (int n = 0; n < 2; n++) {
+            c = sw_engine_counters(world.nodes[n].engine);
+            world_check(&world, total(&c->to_link_up_time) == c->conn_link_up);
+            world_check(&world, total(&c->to_online_time) == c->conn_online);
+        }
+        world_end(&world);
+    }
+}
+
+/* Satellites, congested mobile networks: every copy of a message is repeated long before the first
+ * one's answer is back. */
+static void test_a_handshake_ends_however_long_the_way_is(void **state)
+{
+    static const sw_time delays[] = {50, 100, 200, 300, 500, 1000};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof delays / sizeof delays[0]; i++) {
+        for (unsigned loss = 0; loss <= 10; loss += 5) {
+            struct world world;
+
+            world_init(&world, 90 + i);
+            world.weather = (struct weather){.delay = delays[i] * SW_MILLISECOND, .loss = loss};
+            struct node *server = world_server(&world, i % 2 == 0);
+            struct node *client =
+                world_client(&world, &(struct client_options){.keyshare = i >> 1 & 1});
+            assert_non_null(world_connect(client, server));
+            if (!world_run(&world, 30 * SW_SECOND, world_both_online))
+                fail_msg("%llu ms, %u %% loss", (unsigned long long)delays[i], loss);
+            world_check(&world, server->closed == 0 && client->closed == 0);
+            world_end(&world);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -286,6 +349,8 @@ int main(void)
         cmocka_unit_test(test_the_server_speaks_the_clients_version),
         cmocka_unit_test(test_records_may_share_a_datagram),
         cmocka_unit_test(test_a_client_keeps_to_its_outside_mtu),
+        cmocka_unit_test(test_how_long_it_took_is_counted),
+        cmocka_unit_test(test_a_handshake_ends_however_long_the_way_is),
         cmocka_unit_test(test_a_handshake_survives_a_socket_that_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

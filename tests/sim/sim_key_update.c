@@ -345,6 +345,33 @@ static void test_data_flows_through_many_updates_in_bad_weather(void **state)
     }
 }
 
+static void test_data_flows_through_updates_on_a_long_way(void **state)
+{
+    static const sw_time delays[] = {50, 100, 300, 700, 1500};
+
+    (void)state;
+    for (size_t i = 0; i < 2 * sizeof delays / sizeof delays[0]; i++) {
+        struct world world;
+        uint64_t before;
+
+        world_pair(&world, 680 + i, &(struct client_options){.cipher = i & 1});
+        if (i % 2 != 0) world.step = stop_client_timer;
+        world.weather = (struct weather){.delay = delays[i / 2] * SW_MILLISECOND};
+        every(&world, SW_SECOND);
+        before = world.nodes[0].inside_count;
+        for (int n = 0; n < 3000; n++) {
+            send_each_way(&world);
+            world_run(&world, 20 * SW_MILLISECOND, NULL);
+        }
+        world_run(&world, 10 * SW_SECOND, NULL);
+        world_check(&world, world.nodes[0].closed + world.nodes[1].closed == 0);
+        world_check(&world, world.nodes[0].inside_count - before == 3000);
+        world_check(&world, of(&world, 0)->key_update_complete >= 5);
+        world_check(&world, of(&world, 0)->key_update_abandoned == 0);
+        world_end(&world);
+    }
+}
+
 /* A key update also begins an id rotation; both ends move on together, wherever the client is. */
 static void test_an_update_rotates_the_session_id_and_meets_a_roaming_client(void **state)
 {
@@ -538,6 +565,7 @@ int main(void)
         cmocka_unit_test(test_keys_also_change_by_volume),
         cmocka_unit_test(test_a_client_without_a_timer_follows_whatever_is_lost),
         cmocka_unit_test(test_data_flows_through_many_updates_in_bad_weather),
+        cmocka_unit_test(test_data_flows_through_updates_on_a_long_way),
         cmocka_unit_test(test_an_update_rotates_the_session_id_and_meets_a_roaming_client),
         cmocka_unit_test(test_an_update_begins_no_second_rotation_while_one_is_pending),
         cmocka_unit_test(test_a_client_that_never_follows_keeps_its_session),
