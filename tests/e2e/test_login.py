@@ -54,6 +54,13 @@ def test_certificate_with_another_name_is_refused(lab, mode):
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_whole_chain_of_the_certificate_file_is_sent(lab, mode):
+    certificate, key = lab.pki.chained_server
+    programs.tunnel(lab, {"mode": mode, "server_cert": certificate, "server_key": key})
+    traffic.ping(lab.client, count=1)
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_any_name_is_good_without_server_dn(lab, mode):
     programs.tunnel(lab, {"mode": mode}, {"server_dn": None})
     traffic.ping(lab.client, count=1)

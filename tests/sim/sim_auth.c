@@ -144,6 +144,37 @@ static void test_repetitions_cost_one_verification(void **state)
     world_end(&world);
 }
 
+static bool logging_in(struct world *world)
+{
+    return counters(&world->nodes[0])->auth_requests > 0;
+}
+
+/* Deviation: not every 25 ms, for ever; and the DTLS timer goes on beside it. */
+static void test_a_login_is_repeated_less_and_less_often_and_not_for_ever(void **state)
+{
+    static const unsigned sent[] = {100, 300, 700, 1500, 3100, 4700, 6300}; /* ms after the first */
+    struct world world;
+
+    (void)state;
+    world_init(&world, 20);
+    struct node *server = world_server(&world, false);
+    struct node *client = world_client(&world, &(struct client_options){0});
+    server->verdict = SW_EPENDING; /* and never answered */
+    assert_non_null(world_connect(client, server));
+    sw_time start = world.now;
+    world_run(&world, SW_SECOND, logging_in);
+    sw_time first = world.now;
+    for (size_t i = 0; i < sizeof sent / sizeof sent[0]; i++) {
+        world_run(&world, first + sent[i] * SW_MILLISECOND - 20 * SW_MILLISECOND - world.now, NULL);
+        world_check(&world, counters(server)->auth_requests == i + 1);
+        world_run(&world, 40 * SW_MILLISECOND, NULL);
+        world_check(&world, counters(server)->auth_requests == i + 2);
+    }
+    world_run(&world, start + 31 * SW_SECOND - world.now, NULL);
+    world_check(&world, client->closed == 1 && client->close_error == SW_ETIMEOUT);
+    world_end(&world);
+}
+
 static void test_a_verdict_may_come_later(void **state)
 {
     static const int verdicts[] = {0, SW_EDENIED, SW_EPENDING};
@@ -546,6 +577,7 @@ int main(void)
         cmocka_unit_test(test_a_password_does_not_stay_where_it_was_read),
         cmocka_unit_test(test_a_token_lets_in),
         cmocka_unit_test(test_repetitions_cost_one_verification),
+        cmocka_unit_test(test_a_login_is_repeated_less_and_less_often_and_not_for_ever),
         cmocka_unit_test(test_a_verdict_may_come_later),
         cmocka_unit_test(test_any_answer_but_yes_is_a_no),
         cmocka_unit_test(test_a_client_may_leave_before_the_verdict),

@@ -54,6 +54,7 @@ static void test_every_cipher_and_group_reaches_online(void **state)
 struct failure {
     struct client_options options;
     int error;
+    int64_t unix_time; /**< 0: within the certificates' validity */
 };
 
 static void fails_with(const struct failure *failure)
@@ -64,6 +65,10 @@ static void fails_with(const struct failure *failure)
     struct node *client = world_client(&world, &failure->options);
     sw_time start = world.now;
 
+    if (failure->unix_time != 0) {
+        client->config.unix_time = failure->unix_time;
+        world_restart(client);
+    }
     assert_non_null(world_connect(client, server));
     assert_true(world_run(&world, 40 * SW_SECOND, client_closed));
     assert_int_equal(client->close_error, failure->error);
@@ -75,19 +80,32 @@ static void fails_with(const struct failure *failure)
 static void test_wrong_password_is_final(void **state)
 {
     (void)state;
-    fails_with(&(struct failure){{.password = "wrong"}, SW_EUNAUTHORISED});
+    fails_with(&(struct failure){{.password = "wrong"}, SW_EUNAUTHORISED, 0});
 }
 
 static void test_wrong_ca_is_final(void **state)
 {
     (void)state;
-    fails_with(&(struct failure){{.ca = "other-ca.crt"}, SW_ECERT});
+    fails_with(&(struct failure){{.ca = "other-ca.crt"}, SW_ECERT, 0});
 }
 
 static void test_wrong_name_is_final(void **state)
 {
     (void)state;
-    fails_with(&(struct failure){{.server_name = "other.test"}, SW_ENAME});
+    fails_with(&(struct failure){{.server_name = "other.test"}, SW_ENAME, 0});
+}
+
+/* Deviation: certificate errors are final, whatever they are. */
+static void test_an_expired_certificate_is_final(void **state)
+{
+    (void)state;
+    fails_with(&(struct failure){{0}, SW_ECERT, INT64_C(95617584000)}); /* the year 5000 */
+}
+
+static void test_a_certificate_of_the_future_is_final(void **state)
+{
+    (void)state;
+    fails_with(&(struct failure){{0}, SW_ECERT, 946684800}); /* the year 2000 */
 }
 
 static void test_ip6_addresses_work_like_others(void **state)
@@ -345,6 +363,8 @@ int main(void)
         cmocka_unit_test(test_wrong_password_is_final),
         cmocka_unit_test(test_wrong_ca_is_final),
         cmocka_unit_test(test_wrong_name_is_final),
+        cmocka_unit_test(test_an_expired_certificate_is_final),
+        cmocka_unit_test(test_a_certificate_of_the_future_is_final),
         cmocka_unit_test(test_ip6_addresses_work_like_others),
         cmocka_unit_test(test_the_server_speaks_the_clients_version),
         cmocka_unit_test(test_records_may_share_a_datagram),

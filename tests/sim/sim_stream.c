@@ -301,6 +301,37 @@ static void test_an_undecodable_frame_ends_the_stream(void **state)
     }
 }
 
+/* Deviation: nor is what the peer sends as an inside packet, and is none, the end of a stream. */
+static void test_what_is_no_ipv4_packet_does_not_end_the_stream(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t len;
+    } frames[] = {
+        {"\x05\0\0", 3},                                                    /* empty */
+        {"\x05\0\4\x60\0\0\0", 7},                                          /* not IPv4 */
+        {"\x05\0\x14\x45\0\0\x40\0\0\0\0\x40\x11\0\0\1\2\3\4\1\2\3\4", 23}, /* longer than it is */
+        {"\x05\0\x14\x44\0\0\x14\0\0\0\0\x40\x11\0\0\1\2\3\4\1\2\3\4", 23}, /* header of 16 */
+    };
+    const unsigned count = sizeof frames / sizeof frames[0];
+    struct world world;
+    struct stream stream;
+
+    (void)state;
+    pair(&world, &stream, 45, 5000);
+    for (int side = 0; side < 2; side++) {
+        struct node *sender = &world.nodes[side], *receiver = &world.nodes[!side];
+        for (unsigned i = 0; i < count; i++)
+            world_send_plain(sender, sender->conn, frames[i].bytes, frames[i].len);
+        send_numbered(sender, 1, 500);
+        world_run(&world, SW_SECOND, NULL);
+        world_check(&world, receiver->inside_count == 1);
+        world_check(&world, counters(receiver)->drop_invalid_inside_packet == count);
+    }
+    world_check(&world, world.nodes[0].closed + world.nodes[1].closed == 0);
+    end(&world, &stream);
+}
+
 static void test_frames_may_be_split_anywhere(void **state)
 {
     static const char frames[] = "\x01\x02\xf0\x0b\0\0\x01\x02\0\0\0\0\x01";
@@ -544,6 +575,7 @@ int main(void)
         cmocka_unit_test(test_a_client_waits_for_room),
         cmocka_unit_test(test_goodbye_follows_what_was_queued),
         cmocka_unit_test(test_an_undecodable_frame_ends_the_stream),
+        cmocka_unit_test(test_what_is_no_ipv4_packet_does_not_end_the_stream),
         cmocka_unit_test(test_frames_may_be_split_anywhere),
         cmocka_unit_test(test_a_silent_stream_is_closed_after_a_minute),
         cmocka_unit_test(test_a_client_gives_a_silent_server_up_after_its_timeout),

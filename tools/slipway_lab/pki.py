@@ -74,6 +74,22 @@ class Pki:
         return self._server("rsa2048")
 
     @cached_property
+    def chained_server(self):
+        """(certificate with that of its authority behind it, key); the CA has signed the authority."""
+        authority = self.directory / "between.crt"
+        key, request = authority.with_suffix(".key"), authority.with_suffix(".csr")
+        run(["openssl", "req", "-new", *_KEY["p256"], "-nodes", "-subj", "/CN=between",
+             "-addext", "basicConstraints=critical,CA:TRUE",
+             "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-keyout", key, "-out", request])
+        run(["openssl", "x509", "-req", "-in", request, "-CA", self.ca,
+             "-CAkey", self.ca.with_suffix(".key"), "-CAcreateserial", "-days", "2",
+             "-copy_extensions", "copy", "-out", authority])
+        certificate, key = self._server("p256", authority, "chained")
+        with certificate.open("a") as chain:
+            chain.write(authority.read_text())
+        return certificate, key
+
+    @cached_property
     def next_authority(self):
         """Another authority, whose servers carry SERVER_NAME too."""
         return self._authority("next-ca")
