@@ -160,12 +160,15 @@ int sw_program_output(const char *const argv[], const char *input, char **output
         return SW_EINVAL;
     }
     int in = memfd_create("input", MFD_CLOEXEC), out = memfd_create("output", MFD_CLOEXEC);
-    int error =
-        in < 0 || out < 0 || write_all(in, input) < 0 ? errno : spawn(&pid, path, argv, in, out);
-    if (error != 0)
-        snprintf(why, why_size, "%s cannot be run: %s", argv[0], strerror(error));
-    else
-        result = explain(argv[0], wait_for(pid), out, why, why_size);
+    if (in < 0 || out < 0 || write_all(in, input) < 0) {
+        snprintf(why, why_size, "%s cannot be run: %s", argv[0], strerror(errno));
+    } else {
+        int error = spawn(&pid, path, argv, in, out);
+        if (error != 0)
+            snprintf(why, why_size, "%s cannot be run: %s", argv[0], strerror(error));
+        else
+            result = explain(argv[0], wait_for(pid), out, why, why_size);
+    }
     if (result == 0 && output != NULL && (*output = read_all(out)) == NULL) {
         snprintf(why, why_size, "%s: out of memory", argv[0]);
         result = SW_ENOMEM;

@@ -5,7 +5,7 @@ is left, not even by a client that was killed."""
 import pytest
 
 from slipway_lab import programs, traffic
-from slipway_lab.process import wait_until
+from slipway_lab.process import run, wait_until
 
 LAN = ["10.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16", "224.0.0.0/24"]
 DEVICE = "out0"
@@ -94,6 +94,36 @@ def test_routes_follow_another_gateway(default_route, mode):
     assert len(server.online()) == 1
     assert client.stop() == 0
     assert static_routes(lab.client) == []
+
+
+@pytest.fixture
+def second_device(default_route):
+    """Another link between client and router, with a network of its own."""
+    lab = default_route
+    run(["ip", "link", "add", "name", "out9", "netns", lab.client.namespace, "type", "veth",
+         "peer", "name", "out9", "netns", lab.router.namespace])
+    lab.client.batch("link set out9 up", "address add 192.168.99.2/24 dev out9")
+    lab.router.batch("link set out9 up", "address add 192.168.99.1/24 dev out9")
+    lab.server.ip("route", "add", "192.168.99.0/24", "via", "192.168.190.2")
+    yield lab
+    lab.server.ip("route", "delete", "192.168.99.0/24")
+    lab.client.ip("link", "delete", "out9")
+
+
+def test_session_goes_on_over_another_device(second_device):
+    lab = second_device
+    server, client = programs.tunnel(lab, client={"route_mode": "lan"})
+    lab.client.ip("route", "add", "default", "via", "192.168.99.1", "dev", "out9", "metric", "9")
+    lab.client.ip("link", "set", DEVICE, "down")
+    for destination in (lab.server_address(), "10.1.2.3"):
+        wait_until(lambda to=destination: way_to(lab.client, to) == ("192.168.99.1", "out9"), 5,
+                   f"{destination} over the other device")
+    wait_until(lambda: [session["peer"].split(":")[0] for session in server.online()]
+               == ["192.168.99.2"], 5, "the session at the other address")
+    traffic.ping(lab.client, "100.64.0.1")
+    assert static_routes(lab.client, "out9") == sorted([*LAN, lab.server_address()])
+    assert client.stop() == 0
+    assert static_routes(lab.client, "out9") == []
 
 
 @pytest.mark.asan
