@@ -118,3 +118,35 @@ def test_server_behind_a_gateway(routed, mode):
     traffic.download(lab.client, 4 * MEGABYTE)
     assert client.stop() == 0
     server.wait_for_sessions(0)
+
+
+def peers(server):
+    return [session["peer"].rpartition(":")[0] for session in server.online()]
+
+
+@pytest.mark.parametrize("lane", (False, True), ids=("dtls", "expresslane"))
+def test_client_gets_another_address(lab, lane):
+    server, _ = programs.tunnel(lab, {"bind_address": f"[::]:{PORT}", "enable_expresslane": lane},
+                                {"server": f"[{lab.server_address(family=6)}]:{PORT}",
+                                 "enable_expresslane": lane})
+    assert peers(server) == ["[fd00:200::2]"]
+    lab.client.ip("address", "add", "fd00:200::33/64", "dev", "out0", "nodad")
+    try:
+        lab.client.ip("address", "delete", "fd00:200::2/64", "dev", "out0")
+        wait_until(lambda: peers(server) == ["[fd00:200::33]"], 5, "the session at its new address")
+        traffic.ping(lab.client, count=1)
+        assert server.metrics()["conn_created"] == 1
+    finally:
+        lab.client.ip("address", "replace", "fd00:200::2/64", "dev", "out0", "nodad")
+        lab.client.ip("address", "delete", "fd00:200::33/64", "dev", "out0")
+
+
+def test_path_mtu_is_found(narrow):
+    """IPv6 takes 20 bytes more of the path than IPv4; the search knows."""
+    lab = narrow
+    _, client = programs.tunnel(lab, {"bind_address": f"[::]:{PORT}"},
+                                {"server": f"[{SERVER6}]:{PORT}", "enable_pmtud": True})
+    client.process.wait_for(lambda: client.status()["pmtud"] == "SearchComplete", 30, "the search")
+    assert 1270 <= client.status()["path_mtu"] <= 1280
+    traffic.download(lab.client, 4 * MEGABYTE)
+    traffic.upload(lab.run, lab.client, MEGABYTE)
