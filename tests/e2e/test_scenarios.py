@@ -7,7 +7,7 @@ are: with relative paths, a folded certificate, names of hosts. What a scenario 
 in the spelling of the stock programs. The certificate is of the kind that is in use there, too: it
 is its own authority and carries its name as common name only.
 
-docs/compatibility.md, section 12.
+docs/compatibility.md, section 12; tools/check-compatibility compares.
 """
 
 import dataclasses
