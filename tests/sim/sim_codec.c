@@ -315,6 +315,36 @@ static void test_superpackets_are_cut_before_they_are_encoded(void **state)
     ends_end(&ends);
 }
 
+/* A path that carries 1272 bytes of UDP payload. */
+static bool path_is_narrow(struct world *world, const struct sw_address *from,
+                           const struct sw_address *to, uint8_t *bytes, size_t len)
+{
+    (void)world;
+    (void)from;
+    (void)to;
+    (void)bytes;
+    return len <= 1272;
+}
+
+static void test_what_the_codec_makes_may_go_in_fragments(void **state)
+{
+    struct ends ends;
+
+    (void)state;
+    ends_nodes(&ends, 8, &(struct client_options){0});
+    ends.client->config.encode_at_connect = ends.client->config.pmtud = true;
+    ends.world.tap = path_is_narrow;
+    ends_connect(&ends);
+    world_run(&ends.world, 5 * SW_MINUTE, NULL); /* the search for the path's size */
+    ends.server->inside = check_packet;
+    good = 0;
+    up(&ends, 1, 1300);
+    world_run(&ends.world, SW_SECOND, NULL);
+    world_check(&ends.world, good == 1 && codec.encoded == 1 && codec.decoded == 1);
+    world_check(&ends.world, counters(ends.client)->fragments_sent == 2);
+    ends_end(&ends);
+}
+
 static void test_a_codec_that_fails_ends_the_connection(void **state)
 {
     (void)state;
@@ -689,6 +719,7 @@ int main(void)
         cmocka_unit_test(test_what_the_codec_skips_goes_as_it_is),
         cmocka_unit_test(test_a_codec_may_keep_packets_for_later),
         cmocka_unit_test(test_superpackets_are_cut_before_they_are_encoded),
+        cmocka_unit_test(test_what_the_codec_makes_may_go_in_fragments),
         cmocka_unit_test(test_a_codec_that_fails_ends_the_connection),
         cmocka_unit_test(test_a_request_is_repeated_five_times_and_given_up),
         cmocka_unit_test(test_encoding_is_agreed_on_through_bad_weather),
