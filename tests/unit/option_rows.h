@@ -124,7 +124,7 @@ static const struct option_row client_rows[] = {
     DURATION("preferred_connection_wait_interval", "0s", "2s", NULL, ""),
     DURATION("connect_timeout", "30s", "5s", NULL, "0s|999ms|"),
     {"user", 'u', &sw_type_text, "", "alice", NULL,
-     "a-name-of-fifty-one-bytes-is-longer-than-the-frame--", "", true},
+     "a-name-of-fifty-one-bytes-is-longer-than-the-frame-", "", true},
     {"password", 'p', &sw_type_text, "", "12345", NULL,
      "a-secret-of-fifty-one-bytes-is-longer-than-its-room", "", true},
     {"token", 0, &sw_type_text, "", "a.b.c", NULL, NULL, "", true},

@@ -248,6 +248,43 @@ static void test_wrong_entries_are_refused_with_their_line(void **state)
     assert_a_warning(&report, "unknown options ignored: client.yaml:5: servers[0].x");
 }
 
+#define FIFTY_ONE_BYTES "a-text-of-fifty-one-bytes-is-longer-than-the-frame-"
+
+/* Every key an entry can have: a good value, a bad one and what is said about it. */
+static void test_keys_of_entries_are_checked_as_at_the_top_level(void **state)
+{
+    static const struct {
+        const char *key, *good, *bad;
+    } keys[] = {
+        {"mode", "udp", "both"},
+        {"server_dn", "vpn.example.net", "10.0.0.1"},
+        {"cipher", "chacha20", "aes128"},
+        {"outside_mtu", "1400", "1501"},
+        {"token", "a.b.c", NULL},
+        {"user", "alice", FIFTY_ONE_BYTES},
+        {"password", "12345", FIFTY_ONE_BYTES},
+        {"ca_cert", "other.crt", "''"},
+    };
+    char yaml[512], line[64];
+    (void)state;
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        snprintf(yaml, sizeof yaml,
+                 "user: u\npassword: p\nservers:\n  - server: h:1\n    %s: %s\n%s", keys[i].key,
+                 keys[i].good,
+                 strcmp(keys[i].key, "user") == 0       ? "    password: x\n"
+                 : strcmp(keys[i].key, "password") == 0 ? "    user: x\n"
+                                                        : "");
+        assert_loads(yaml);
+        assert_int_equal(config.servers.n, 1);
+        if (keys[i].bad == NULL) continue;
+        snprintf(yaml, sizeof yaml, "user: u\npassword: p\nservers:\n  - server: h:1\n    %s: %s\n",
+                 keys[i].key, keys[i].bad);
+        snprintf(line, sizeof line, "client.yaml:5: servers[0].%s: ", keys[i].key);
+        assert_int_equal(load_text(yaml), SW_EINVAL);
+        assert_an_error(&report, line);
+    }
+}
+
 static void test_an_empty_list_counts_as_none(void **state)
 {
     (void)state;
@@ -718,6 +755,7 @@ int main(void)
         TEST(test_a_token_wins_over_user_and_password),
         TEST(test_without_credentials_nothing_starts),
         TEST(test_wrong_entries_are_refused_with_their_line),
+        TEST(test_keys_of_entries_are_checked_as_at_the_top_level),
         TEST(test_an_empty_list_counts_as_none),
         TEST(test_long_credentials_are_refused_and_never_shown),
         TEST(test_printing_hides_secrets),
