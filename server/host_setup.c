@@ -339,37 +339,37 @@ static void end(struct sw_host_setup *setup)
     free(setup);
 }
 
-int sw_host_setup_start(const struct sw_host_setup_plan *plan, struct sw_host_setup **out,
+int sw_host_setup_start(const struct sw_host_setup_plan *plan, struct sw_host_setup **setup,
                         char *why, size_t why_size)
 {
-    *out = NULL;
-    struct sw_host_setup *setup = calloc(1, sizeof *setup);
-    if (setup == NULL) {
+    *setup = NULL;
+    struct sw_host_setup *made = calloc(1, sizeof *made);
+    if (made == NULL) {
         snprintf(why, why_size, "out of memory");
         return SW_ENOMEM;
     }
-    snprintf(setup->tun, sizeof setup->tun, "%s", plan->tun);
-    table_of(setup->tun, setup->table);
-    setup->tun_index = plan->tun_index;
-    setup->tun_ip = plan->tun_ip;
-    setup->pool = plan->pool;
-    setup->nl = sw_netlink_open();
-    int error = setup->nl != NULL ? 0 : SW_EINVAL;
+    snprintf(made->tun, sizeof made->tun, "%s", plan->tun);
+    table_of(made->tun, made->table);
+    made->tun_index = plan->tun_index;
+    made->tun_ip = plan->tun_ip;
+    made->pool = plan->pool;
+    made->nl = sw_netlink_open();
+    int error = made->nl != NULL ? 0 : SW_EINVAL;
     if (error < 0) snprintf(why, why_size, "host_setup: netlink: %s", strerror(errno));
-    if (error == 0) error = look(setup, plan->device, why, why_size);
-    if (error == 0) error = put_table(setup, why, why_size);
+    if (error == 0) error = look(made, plan->device, why, why_size);
+    if (error == 0) error = put_table(made, why, why_size);
     if (error < 0) {
-        end(setup);
+        end(made);
         return error;
     }
-    const char *what = make_changes(setup);
+    const char *what = make_changes(made);
     if (what != NULL) {
         snprintf(why, why_size, "host_setup: %s: %s", what, strerror(errno));
-        sw_host_setup_stop(setup);
+        sw_host_setup_stop(made);
         return SW_EINVAL;
     }
-    log_setup(setup);
-    *out = setup;
+    log_setup(made);
+    *setup = made;
     return 0;
 }
 
