@@ -145,6 +145,11 @@ int sw_firewall_load(const struct sw_firewall *firewall, char *why, size_t why_s
 int sw_firewall_remove(const char *table, char *why, size_t why_size)
 {
     char rules[2 * SW_FIREWALL_NAME + 40];
+    for (const char *p = table; *p != '\0'; p++)
+        if (!is_plain(*p)) {
+            snprintf(why, why_size, "\"%s\" is no name of a table of a client's", table);
+            return SW_EINVAL;
+        }
     snprintf(rules, sizeof rules, "table inet %s\ndelete table inet %s\n", table, table);
     return nft(rules, why, why_size);
 }

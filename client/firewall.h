@@ -41,7 +41,7 @@ char *sw_firewall_rules(const struct sw_firewall *firewall);
 /** Loads the rules. 0, or a negative SW_E… with one sentence in why. */
 int sw_firewall_load(const struct sw_firewall *firewall, char *why, size_t why_size);
 
-/** Removes the table of that name; one that is not there is fine. */
+/** Removes the table of that name, which may come from a file; one that is not there is fine. */
 int sw_firewall_remove(const char *table, char *why, size_t why_size);
 
 #endif

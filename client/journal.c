@@ -58,19 +58,23 @@ static void make_directory(const char *path)
     free(copy);
 }
 
-/* A locked file that is still the one of its name: who ends removes it with the lock held. */
+static int close_with(int fd, int error)
+{
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+/* A locked file that is still the one of its name: who ends removes it with the lock held.
+ * Nobody else's: what it says will be done. */
 static int open_locked(const char *path)
 {
     for (;;) {
         struct stat mine, named;
         int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0) return -1;
-        if (flock(fd, LOCK_EX | LOCK_NB) < 0 || fstat(fd, &mine) < 0) {
-            int error = errno;
-            close(fd);
-            errno = error;
-            return -1;
-        }
+        if (flock(fd, LOCK_EX | LOCK_NB) < 0 || fstat(fd, &mine) < 0) return close_with(fd, errno);
+        if (mine.st_uid != geteuid() || !S_ISREG(mine.st_mode)) return close_with(fd, EPERM);
         if (stat(path, &named) == 0 && named.st_ino == mine.st_ino && named.st_dev == mine.st_dev)
             return fd;
         close(fd);

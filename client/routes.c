@@ -333,7 +333,8 @@ static void follow(struct sw_routes *routes, struct sw_routes_entry *entry,
 }
 
 /* Without a way out at the moment the route stays as it is: it may come back with its link. */
-static void repair(struct sw_routes *routes, struct sw_routes_entry *entry)
+static void repair(struct sw_routes *routes, struct sw_routes_entry *entry,
+                   const struct sw_route *lan)
 {
     struct sw_route way;
     char text[SW_ADDRESS_TEXT];
@@ -341,8 +342,8 @@ static void repair(struct sw_routes *routes, struct sw_routes_entry *entry)
         enum way found = way_to(routes, &entry->route.destination, &way);
         if (found == WAY_GIVEN) return;
         if (found == WAY_FOUND) follow(routes, entry, &way);
-    } else if (entry->kind == SW_ROUTE_LAN && way_to_lan(routes, &way)) {
-        follow(routes, entry, &way);
+    } else if (entry->kind == SW_ROUTE_LAN && lan != NULL) {
+        follow(routes, entry, lan);
     }
     if (sw_netlink_route_add(routes->nl, &entry->route) == 0) {
         if (!entry->ours) note(routes, "route", &entry->route);
@@ -356,9 +357,11 @@ static void repair(struct sw_routes *routes, struct sw_routes_entry *entry)
 
 void sw_routes_repair(struct sw_routes *routes)
 {
+    struct sw_route lan;
     if (!routes->complete) return;
+    bool known = routes->plan.lan && way_to_lan(routes, &lan);
     for (size_t i = 0; i < routes->n; i++)
-        repair(routes, &routes->entries[i]);
+        repair(routes, &routes->entries[i], known ? &lan : NULL);
 }
 
 void sw_routes_remove(struct sw_routes *routes)

@@ -9,8 +9,8 @@ import signal
 
 import pytest
 
-from slipway_lab import programs, traffic
-from slipway_lab.process import wait_until
+from slipway_lab import network, programs, traffic
+from slipway_lab.process import run, wait_until
 
 DEVICE = "out0"
 TABLE = f"slipway-client-{programs.TUN}"
@@ -22,7 +22,7 @@ _numbers = itertools.count(1)
 class Watch:
     """Counts what the server's host gets on its outside device, but for the tunnel's packets."""
 
-    def __init__(self, lab, tunnel="udp dport 27690"):
+    def __init__(self, lab):
         self.lab, self.table = lab, f"watch{next(_numbers)}"
         lab.server.nft(f"""
             table inet {self.table} {{
@@ -30,7 +30,7 @@ class Watch:
                 chain inside {{
                     type filter hook prerouting priority raw;
                     iifname != "out0" return
-                    {tunnel} return
+                    meta l4proto {{ udp, tcp }} th dport {programs.PORT} return
                     ip6 hoplimit 255 icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert,
                                                      nd-router-solicit }} return
                     icmpv6 type mld2-listener-report return
@@ -99,9 +99,10 @@ def test_without_it_everything_leaves(open_lab):
 
 
 @pytest.mark.asan
-def test_nothing_leaves_while_connected(open_lab):
+@pytest.mark.parametrize("mode", ("udp", "tcp"))
+def test_nothing_leaves_while_connected(open_lab, mode):
     lab = open_lab
-    _, client = programs.tunnel(lab, client={"kill_switch": True})
+    _, client = programs.tunnel(lab, {"mode": mode}, {"kill_switch": True})
     traffic.ping(lab.client)
     try_everything(lab.client)
     assert lab.watch.count() == 0
@@ -110,6 +111,39 @@ def test_nothing_leaves_while_connected(open_lab):
     assert not has_table(lab)
     try_everything(lab.client)
     wait_until(lambda: lab.watch.count() > 0, 5, "a packet")
+
+
+@pytest.fixture
+def guest(open_lab):
+    """A host whose way to everything is the client's host, which forwards."""
+    lab = open_lab
+    host = network.Host(lab.run, "guest")
+    run(["ip", "link", "add", "name", "out0", "netns", host.namespace, "type", "veth",
+         "peer", "name", "guest0", "netns", lab.client.namespace])
+    host.batch("link set out0 up", "address add 192.168.55.2/24 dev out0",
+               "address add fd00:55::2/64 dev out0 nodad",
+               "route add default via 192.168.55.1", "route add ::/0 via fd00:55::1")
+    lab.client.batch("link set guest0 up", "address add 192.168.55.1/24 dev guest0",
+                     "address add fd00:55::1/64 dev guest0 nodad")
+    lab.client.sysctl({"net.ipv4.ip_forward": "1", "net.ipv6.conf.all.forwarding": "1"})
+    yield host
+    lab.client.sysctl({"net.ipv4.ip_forward": "0", "net.ipv6.conf.all.forwarding": "0"})
+    lab.client.ip("link", "delete", "guest0")
+
+
+def test_nothing_is_forwarded_beside_the_tunnel(open_lab, guest):
+    lab = open_lab
+    destinations = (ELSEWHERE, ELSEWHERE6)
+    for destination in destinations:
+        before = lab.watch.count()
+        guest.run("ping", "-c", "1", "-W", "0.02", destination, check=False)
+        wait_until(lambda at=before: lab.watch.count() > at, 5, "a packet of the guest")
+    _, client = programs.tunnel(lab, client={"kill_switch": True, "route_mode": "noexec"})
+    before = lab.watch.count()
+    for destination in destinations:
+        guest.run("ping", "-c", "3", "-i", "0.1", "-W", "0.1", destination, check=False)
+    assert lab.watch.count() == before
+    assert client.stop() == 0
 
 
 def test_nothing_leaves_before_there_is_a_connection(open_lab):

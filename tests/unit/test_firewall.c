@@ -138,6 +138,13 @@ static void test_kernel_takes_every_kind_and_one_replaces_the_other(void **state
     assert_int_equal(shell("test -z \"$(nft list tables)\""), 0);
 }
 
+static void test_name_from_a_file_is_not_believed(void **state)
+{
+    char why[256] = "";
+    assert_int_equal(sw_firewall_remove("a;flush", why, sizeof why), SW_EINVAL);
+    assert_string_equal(why, "\"a;flush\" is no name of a table of a client's");
+}
+
 static void test_failure_of_nft_is_told(void **state)
 {
     char why[256] = "";
@@ -157,6 +164,7 @@ int main(void)
         cmocka_unit_test(test_block_ipv6_leaves_ipv4_alone),
         cmocka_unit_test(test_names_of_tables_and_devices),
         cmocka_unit_test(test_kernel_takes_every_kind_and_one_replaces_the_other),
+        cmocka_unit_test(test_name_from_a_file_is_not_believed),
         cmocka_unit_test(test_failure_of_nft_is_told),
     };
     entered = enter_own_network();

@@ -123,6 +123,19 @@ static void test_symbolic_link_is_not_followed(void **state)
     assert_int_equal(sw_journal_open(path, &journal, why, sizeof why), SW_EINVAL);
 }
 
+static void test_file_of_another_user_is_not_believed(void **state)
+{
+    struct sw_journal *journal;
+    leave();
+    if (chown(path, 12345, 12345) != 0) {
+        print_message("no file may be given away here\n");
+        skip();
+    }
+    assert_int_equal(sw_journal_open(path, &journal, why, sizeof why), SW_EINVAL);
+    assert_int_equal(chown(path, geteuid(), getegid()), 0);
+    sw_journal_close(open_journal(), false);
+}
+
 static void test_no_journal_takes_notes_silently(void **state)
 {
     sw_journal_note(NULL, "route 1");
@@ -152,6 +165,7 @@ int main(void)
         JOURNAL_TEST(test_living_client_keeps_others_out),
         JOURNAL_TEST(test_place_that_cannot_be_written_is_told),
         JOURNAL_TEST(test_symbolic_link_is_not_followed),
+        JOURNAL_TEST(test_file_of_another_user_is_not_believed),
         JOURNAL_TEST(test_no_journal_takes_notes_silently),
         JOURNAL_TEST(test_words_of_another_network_namespace_do_not_count),
     };
