@@ -153,30 +153,31 @@ char *sw_option_value_text(const struct sw_option *option, const void *field)
     return text;
 }
 
-/* Whether the option has its default value: both are compared as they would be printed. */
-static bool is_default(struct sw_option_load *load, const struct sw_option *option)
+/* Whether a field has its option's default value: both are compared as they would be printed. */
+static bool is_default(const struct sw_option *option, const void *field)
 {
-    struct sw_option_site site = {.source = SW_FROM_DEFAULT};
     void *initial = calloc(1, option->type->size);
+    struct sw_why why;
     bool same = false;
 
     if (initial == NULL) return false;
-    struct sw_option at_zero = *option;
-    at_zero.offset = 0;
-    sw_option_set_text(load, &at_zero, option->initial, &site, initial);
-    char *one = sw_option_value_text(option, initial);
-    char *other = sw_option_value_text(option, field_of(load->config, option));
-    if (one != NULL && other != NULL) same = strcmp(one, other) == 0;
-    free(one);
-    free(other);
-    sw_option_set_text(load, &at_zero, NULL, &site, initial);
+    if (option->initial == NULL ||
+        option->type->parse(option, option->initial, initial, &why) == 0) {
+        char *one = sw_option_value_text(option, initial);
+        char *other = sw_option_value_text(option, field);
+        same = one != NULL && other != NULL && strcmp(one, other) == 0;
+        free(one);
+        free(other);
+    }
+    if (option->type->clear != NULL) option->type->clear(initial);
     free(initial);
     return same;
 }
 
-bool sw_option_is_default(struct sw_option_load *load, const char *name)
+bool sw_option_is_default(const struct sw_option_load *load, const char *name)
 {
-    return is_default(load, sw_option_find(load->set, name));
+    const struct sw_option *option = sw_option_find(load->set, name);
+    return is_default(option, field_of(load->config, option));
 }
 
 /* The word an enum option has now, if the program cannot do what it says yet. */
@@ -200,7 +201,8 @@ static void warn_later(struct sw_option_load *load)
         if (word != NULL)
             sw_option_warn(load, option->name, "\"%s\" is not available in this version; %s",
                            word->word, word->instead);
-        else if ((option->flags & SW_OPTION_LATER) != 0 && !is_default(load, option))
+        else if ((option->flags & SW_OPTION_LATER) != 0 &&
+                 !is_default(option, field_of(load->config, option)))
             sw_option_warn(load, option->name, "accepted, but has no effect in this version");
     }
 }
@@ -337,7 +339,7 @@ void sw_options_free(const struct sw_option_set *set, void *config)
 }
 
 void sw_options_print(const struct sw_option_set *set, const void *config,
-                      void (*line)(void *user, const char *text), void *user)
+                      void (*line)(void *user, const char *text, bool is_default), void *user)
 {
     for (size_t i = 0; i < set->n; i++) {
         const struct sw_option *option = &set->options[i];
@@ -352,7 +354,7 @@ void sw_options_print(const struct sw_option_set *set, const void *config,
         else if (value != NULL)
             n = asprintf(&text, "%s: %s", option->name, value[0] != '\0' ? value : "(unset)");
         if (n >= 0) {
-            line(user, text);
+            line(user, text, is_default(option, (const char *)config + option->offset));
             free(text);
         }
         free(value);

@@ -130,7 +130,7 @@ const struct sw_option *sw_option_find(const struct sw_option_set *set, const ch
 bool sw_option_given(const struct sw_option_load *load, const char *name);
 
 /** For check(): does it have its default value, wherever that came from? */
-bool sw_option_is_default(struct sw_option_load *load, const char *name);
+bool sw_option_is_default(const struct sw_option_load *load, const char *name);
 
 /** For check(): adds "WHERE: NAME: text" as an error or a warning, WHERE being where it was given.
  */
@@ -143,8 +143,9 @@ void sw_option_warn(struct sw_option_load *load, const char *name, const char *f
 void sw_option_check_path(struct sw_option_load *load, const char *name, const char *path,
                           bool owner_only);
 
-/** The effective configuration, one "name: value" line per option, secrets as their length. */
+/** The effective configuration, one "name: value" line per option, secrets as their length;
+ * is_default says whether that is the default. */
 void sw_options_print(const struct sw_option_set *set, const void *config,
-                      void (*line)(void *user, const char *text), void *user);
+                      void (*line)(void *user, const char *text, bool is_default), void *user);
 
 #endif

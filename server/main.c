@@ -13,9 +13,10 @@
 
 extern char **environ;
 
-static void log_option(void *user, const char *text)
+/* What differs from the defaults belongs into every log that somebody asks for help with. */
+static void log_option(void *user, const char *text, bool is_default)
 {
-    sw_log_debug("%s", text);
+    sw_log_at(is_default ? SW_LOG_DEBUG : SW_LOG_INFO, "%s", text);
 }
 
 int main(int argc, char **argv)

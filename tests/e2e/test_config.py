@@ -132,11 +132,8 @@ def test_password_is_not_in_the_log(lab):
 
 def test_log_filter_of_stock_programs_keeps_nobody_from_starting(lab):
     filters = "lightway_server=trace,lightway_core::connection[conn{id=7}]=debug,tun=off,warn"
-    server, client = (cls(lab, environment={variable: filters}) for cls, variable in
-                      ((programs.Server, "LW_SERVER_RUST_LOG"),
-                       (programs.Client, "LW_CLIENT_RUST_LOG")))
-    server.wait_ready()
-    client.wait_online()
+    server = programs.Server(lab, environment={"LW_SERVER_RUST_LOG": filters}).wait_ready()
+    client = programs.Client(lab, environment={"LW_CLIENT_RUST_LOG": filters}).wait_online()
     assert " INFO " not in server.process.log() + client.process.log()
 
 

@@ -25,7 +25,7 @@ static void check_line(void *user, const char *line)
 }
 
 /* Texts of the configuration may hold anything but a NUL. */
-static void count_line(void *user, const char *line)
+static void count_line(void *user, const char *line, bool is_default)
 {
     size_t *n = user;
     require(strchr(line, ':') != NULL);

@@ -758,22 +758,24 @@ static void test_files_must_be_safe(void **state)
     assert_an_error(&report, "missing.yaml cannot be read: No such file");
 }
 
-static void collect(void *user, const char *text)
+static void collect(void *user, const char *text, bool is_default)
 {
     char *all = user;
-    strcat(strcat(all, text), "\n");
+    strcat(strcat(strcat(all, is_default ? "  " : "* "), text), "\n");
 }
 
 static void test_the_effective_configuration_can_be_printed(void **state)
 {
     (void)state;
     char all[4096] = "";
-    assert_loads("mode: udp\nudp_buffer_size: 1.5MiB\n");
+    assert_loads("mode: udp\nudp_buffer_size: 1.5MiB\nlog_level: info\n");
     sw_options_print(&sw_server_options, &config, collect, all);
-    assert_non_null(strstr(all, "mode: udp\n"));
-    assert_non_null(strstr(all, "udp_buffer_size: 1536KiB\n"));
-    assert_non_null(strstr(all, "tun_name: (unset)\n"));
-    assert_non_null(strstr(all, "bind_address: 0.0.0.0:27690\n"));
+    assert_non_null(strstr(all, "* mode: udp\n"));
+    assert_non_null(strstr(all, "* udp_buffer_size: 1536KiB\n"));
+    assert_non_null(strstr(all, "  tun_name: (unset)\n"));
+    assert_non_null(strstr(all, "  bind_address: 0.0.0.0:27690\n"));
+    assert_non_null(strstr(all, "* user_db: users\n"));
+    assert_non_null(strstr(all, "  log_level: info\n"));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_enter, leave)

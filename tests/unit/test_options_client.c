@@ -323,7 +323,7 @@ static void test_long_credentials_are_refused_and_never_shown(void **state)
     assert_loads(yaml);
 }
 
-static void collect(void *user, const char *text)
+static void collect(void *user, const char *text, bool is_default)
 {
     char *all = user;
     strcat(strcat(all, text), "\n");
