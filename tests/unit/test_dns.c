@@ -282,6 +282,37 @@ static void test_resolved_rules_where_the_file_is_a_link_to_its_stub(void **stat
     assert_false(sw_dns_stub(&dns)); /* resolved only tells there what it knows */
 }
 
+static void add_program(const char *name, int status)
+{
+    char script[512];
+    snprintf(script, sizeof script, "#!/bin/sh\necho \"%s $*\" >> %s\nexit %d\n", name,
+             path("calls"), status);
+    write_file(name, script);
+    assert_int_equal(chmod(path(name), 0755), 0);
+}
+
+static void test_resolvectl_is_told(void **state)
+{
+    char *before = strdup(getenv("PATH"));
+    char with[4096];
+    snprintf(with, sizeof with, "%s:%s", root, before);
+    assert_int_equal(setenv("PATH", with, 1), 0);
+    add_program("resolvectl", 0);
+    dns.way = &sw_dns_resolvectl;
+    assert_false(sw_dns_resolvectl.fits(&dns)); /* resolv.conf is no link to the stub */
+    assert_int_equal(sw_dns_resolvectl.set(&dns, why, sizeof why), 0);
+    assert_string_equal(content("calls"),
+                        "resolvectl dns slipway0 100.64.0.1\nresolvectl domain slipway0 ~.\n");
+    unlink(path("calls"));
+    assert_int_equal(sw_dns_reset(&dns, why, sizeof why), 0);
+    assert_string_equal(content("calls"), "resolvectl revert slipway0\n");
+    add_program("resolvectl", 4);
+    assert_int_equal(sw_dns_resolvectl.set(&dns, why, sizeof why), SW_EINVAL);
+    assert_string_equal(why, "resolvectl failed with status 4");
+    setenv("PATH", before, 1);
+    free(before);
+}
+
 #define DNS_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -299,6 +330,7 @@ int main(void)
         DNS_TEST(test_other_lines_recall_nothing_or_their_device),
         DNS_TEST(test_mount_is_written_in_place),
         DNS_TEST(test_directory_that_cannot_be_written_is_told),
+        DNS_TEST(test_resolvectl_is_told),
         DNS_TEST(test_resolved_rules_where_the_file_is_a_link_to_its_stub),
     };
     sw_log_setup(SW_LOG_OFF, SW_LOG_FULL, STDERR_FILENO);
