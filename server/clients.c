@@ -182,6 +182,15 @@ static void log_moved(const struct sw_conn *conn)
         "Client moved to another address");
 }
 
+static void log_new_keys(const struct sw_conn *conn)
+{
+    char session[SW_SESSION_TEXT];
+    sw_log_event(
+        SW_LOG_DEBUG,
+        SW_LOG_FIELDS({"session", .text = sw_session_text(sw_conn_session(conn), session)}),
+        "The keys of a session are new");
+}
+
 /* Every client of the lane comes by here; that it fails is news. */
 static void log_lane(const struct sw_conn *conn, const struct sw_client *client)
 {
@@ -232,6 +241,9 @@ static void on_event(void *user, struct sw_conn *conn, const struct sw_event *ev
         break;
     case SW_EVENT_FLOATED:
         log_moved(conn);
+        break;
+    case SW_EVENT_KEY_UPDATE_DONE:
+        log_new_keys(conn);
         break;
     case SW_EVENT_EXPRESSLANE:
         log_lane(conn, sw_client_of(conn));

@@ -30,7 +30,6 @@
 #include "server/server_internal.h"
 
 #define HALF_OPEN_LIMIT 4096 /* of all workers together */
-#define HALF_OPEN_LEAST 256  /* of one */
 
 #define PROXY_HEADER_TIMEOUT_MS 5000
 
@@ -70,8 +69,7 @@ static int make_worker(struct sw_server *server, unsigned index, struct sw_tun *
 
 static unsigned half_open_limit(const struct sw_server *server)
 {
-    unsigned share = HALF_OPEN_LIMIT / server->crew.count;
-    return share > HALF_OPEN_LEAST ? share : HALF_OPEN_LEAST;
+    return HALF_OPEN_LIMIT / server->crew.count;
 }
 
 static int open_engine(struct sw_server_worker *worker, unsigned mtu)
