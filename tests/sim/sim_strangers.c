@@ -556,6 +556,52 @@ static void test_mutated_datagrams_leave_a_transfer_alone(void **state)
     world_end(&world);
 }
 
+static void test_a_client_takes_no_hello_of_a_client_for_an_answer(void **state)
+{
+    struct world world;
+    struct tape tape = {0};
+
+    (void)state;
+    recorded_pair(&world, 8, false, &tape);
+    struct node *server = &world.nodes[0];
+    struct node *late = world_client(&world, &(struct client_options){0});
+    const struct recorded *echo = hello(&tape, &world.nodes[1], 0);
+    assert_non_null(world_connect(late, server));
+    world_check(&world, tell(late, &server->address, echo->bytes, echo->len) == 0);
+    world_check(&world, counters(late)->udp_forged_record == 1);
+    world_run(&world, SW_SECOND, NULL);
+    world_check(&world, late->online == 1);
+    tape_free(&tape);
+    world_end(&world);
+}
+
+static void test_lane_packets_without_a_lane_are_counted(void **state)
+{
+    struct world world;
+    uint8_t datagram[SW_HEADER_LEN + 40 + 100] = {0};
+
+    (void)state;
+    world_pair(&world, 9, &(struct client_options){0});
+    struct node *server = &world.nodes[0], *client = &world.nodes[1];
+    for (int i = 0; i < 2; i++) {
+        struct node *node = &world.nodes[i], *other = &world.nodes[!i];
+        const struct sw_header header = {
+            .version = SW_VERSION_MAX,
+            .expresslane = true,
+            .session = sw_conn_session(node->conn),
+        };
+        sw_header_encode(datagram, &header);
+        sw_put_be64(datagram + SW_HEADER_LEN, 1);        /* the counter */
+        sw_put_be16(datagram + SW_HEADER_LEN + 36, 100); /* the length */
+        world_check(&world, tell(node, &other->address, datagram, sizeof datagram) == 0);
+        world_check(&world, counters(node)->expresslane_decrypt_no_key == 1);
+        world_check(&world, tell(node, &other->address, datagram, sizeof datagram - 1) == 0);
+        world_check(&world, counters(node)->expresslane_malformed == 1);
+    }
+    world_check(&world, carries(server, client));
+    world_end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -570,6 +616,8 @@ int main(void)
         cmocka_unit_test(test_a_storm_of_forged_hellos_draws_a_few_of_ours),
         cmocka_unit_test(test_forged_alerts_and_malformed_records_are_counted),
         cmocka_unit_test(test_mutated_datagrams_leave_a_transfer_alone),
+        cmocka_unit_test(test_a_client_takes_no_hello_of_a_client_for_an_answer),
+        cmocka_unit_test(test_lane_packets_without_a_lane_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
