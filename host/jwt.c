@@ -7,12 +7,15 @@
  *   - the algorithm is RS256, whatever the header would like; "typ" is not looked at,
  *   - "exp" is required, a number of seconds since 1970, rounded if it has decimals; a token is
  *     good until 60 seconds after it,
- *   - a token with an "aud" claim is meant for somebody, and we have no name that it could be: no,
+ *   - a token with an "aud" claim is meant for somebody, and we have no name that it could be: no
+ *     (null is how some write that there is none),
  *   - all other claims mean nothing here; "sub" is shown as the user's name.
  *
- * Beyond that, what RFC 7515 demands is kept: critical extensions (§4.1.11), of which we know none,
- * are refused, and base64url is strict (§2: no padding, no stray bits), so that a token has one
- * spelling only. No claim is read before the signature is right.
+ *   - critical extensions (RFC 7515 §4.1.11), of which we know none, are refused,
+ *   - base64url is strict (RFC 7515 §2: no padding, no stray bits): a token has one spelling only.
+ *
+ * Here also a name that stands twice is refused (RFC 7519 §4 allows either), and an "aud" of a kind
+ * that it cannot be. No claim is read before the signature is right.
  *
  * libjwt would check neither of these by itself and brings OpenSSL or GnuTLS with it, a second
  * TLS library in the process; wolfCrypt, which is there anyway, does the arithmetic (lib/tls/rsa.h)
@@ -185,7 +188,8 @@ static const char *check_claims(const json_t *claims, int64_t unix_time)
     double until = json_is_real(exp) ? round(json_real_value(exp)) : -1;
     if (!(until >= 0 && until <= 0x1p64)) return "it has no exp claim that is a number";
     if (until + LEEWAY < (double)unix_time) return "it has expired";
-    if (json_object_get(claims, "aud") != NULL) return "it has an aud claim";
+    const json_t *aud = json_object_get(claims, "aud");
+    if (aud != NULL && !json_is_null(aud)) return "it has an aud claim";
     return NULL;
 }
 

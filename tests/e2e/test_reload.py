@@ -209,6 +209,7 @@ def reload_often(server, count):
 
 
 @pytest.mark.asan
+@pytest.mark.tsan
 def test_reloads_while_clients_log_in(few_lab):
     """New logins and handshakes meet every moment of a reload."""
     lab = few_lab

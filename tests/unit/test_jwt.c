@@ -116,12 +116,19 @@ static void test_exp_that_is_no_number_of_seconds_is_none(void **state)
 static void test_aud_is_refused_whatever_it_says(void **state)
 {
     static const char *const claims[] = {
-        "{\"exp\":1900000000,\"aud\":\"vpn\"}",       "{\"exp\":1900000000,\"aud\":\"\"}",
-        "{\"exp\":1900000000,\"aud\":[\"a\",\"b\"]}", "{\"exp\":1900000000,\"aud\":[]}",
-        "{\"exp\":1900000000,\"aud\":null}",          "{\"exp\":1900000000,\"aud\":5}",
+        "{\"exp\":1900000000,\"aud\":\"vpn\"}",
+        "{\"exp\":1900000000,\"aud\":\"\"}",
+        "{\"exp\":1900000000,\"aud\":[\"a\",\"b\"]}",
+        "{\"exp\":1900000000,\"aud\":[]}",
+        "{\"exp\":1900000000,\"aud\":5}",
     };
     for (size_t i = 0; i < sizeof claims / sizeof claims[0]; i++)
         assert_refused(HEADER, claims[i], "it has an aud claim");
+}
+
+static void test_aud_that_is_null_is_none(void **state)
+{
+    assert_good(HEADER, "{\"exp\":1900000000,\"aud\":null}");
 }
 
 static void test_other_claims_mean_nothing(void **state)
@@ -147,6 +154,7 @@ static void test_claims_that_are_no_object_are_refused(void **state)
         "{\"exp\":1900000000",
         "{\"exp\":1900000000}}",
         "{\"exp\":1,\"exp\":1900000000}", /* which of the two? */
+        "{\"exp\":1900000000,\"a\":1,\"a\":2}",
         "{\"exp\":NaN}",
         "{\"exp\":1900000000,\"x\":\"\xff\"}",
     };
@@ -361,6 +369,7 @@ int main(void)
         cmocka_unit_test(test_exp_with_decimals_is_rounded),
         cmocka_unit_test(test_exp_that_is_no_number_of_seconds_is_none),
         cmocka_unit_test(test_aud_is_refused_whatever_it_says),
+        cmocka_unit_test(test_aud_that_is_null_is_none),
         cmocka_unit_test(test_other_claims_mean_nothing),
         cmocka_unit_test(test_claims_that_are_no_object_are_refused),
         cmocka_unit_test(test_subject_is_kept_as_far_as_it_fits),
