@@ -121,11 +121,12 @@ static const char *read_pem(struct sw_rsa_key *key, struct sw_pem pem)
         return "holds a private key; expected the public one, which openssl rsa -pubout "
                "makes of it";
     if (type == NO_BLOCK) return "holds no public key in PEM form";
-    if (wc_PemToDer((const byte *)pem.text, (long)pem.len, type, &der, NULL, NULL, NULL) != 0)
-        return "holds a PEM block that cannot be read";
-    const char *why = type == CERT_TYPE ? read_certificate(key, der->buffer, der->length)
-                                        : read_der(key, der->buffer, der->length);
-    wc_FreeDer(&der);
+    const char *why = "holds a PEM block that cannot be read";
+    int rc = wc_PemToDer((const byte *)pem.text, (long)pem.len, type, &der, NULL, NULL, NULL);
+    if (rc == 0)
+        why = type == CERT_TYPE ? read_certificate(key, der->buffer, der->length)
+                                : read_der(key, der->buffer, der->length);
+    wc_FreeDer(&der); /* a failure leaves it behind, too */
     return why;
 }
 

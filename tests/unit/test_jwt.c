@@ -53,7 +53,7 @@ static const char *check(const struct sw_jwt_key *key, const char *token)
 static const char *check_made(const char *header, const char *claims)
 {
     char token[TOKEN_ROOM];
-    struct sw_jwt_key *key = good_key("tokens/signer.pub");
+    struct sw_jwt_key *key = good_key("tokens/signer.pem");
     token_make(token, header, claims, SIGNER);
     const char *wrong = check(key, token);
     sw_jwt_key_free(key);
@@ -229,7 +229,7 @@ static void test_header_that_is_no_object_is_refused(void **state)
 static void test_signature_of_another_key_is_wrong(void **state)
 {
     char token[TOKEN_ROOM];
-    struct sw_jwt_key *key = good_key("tokens/signer.pub");
+    struct sw_jwt_key *key = good_key("tokens/signer.pem");
     token_make(token, HEADER, CLAIMS, "tokens/other.key");
     assert_string_equal(check(key, token), "its signature is wrong");
     sw_jwt_key_free(key);
@@ -238,7 +238,7 @@ static void test_signature_of_another_key_is_wrong(void **state)
 static void test_every_changed_character_is_noticed(void **state)
 {
     char token[TOKEN_ROOM];
-    struct sw_jwt_key *key = good_key("tokens/signer.pub");
+    struct sw_jwt_key *key = good_key("tokens/signer.pem");
     token_make(token, HEADER, CLAIMS, SIGNER);
     assert_null(check(key, token));
     for (size_t i = 0; token[i] != '\0'; i++) {
@@ -253,7 +253,7 @@ static void test_every_changed_character_is_noticed(void **state)
 static void test_a_token_has_one_spelling(void **state)
 {
     char token[TOKEN_ROOM], other[TOKEN_ROOM + 8];
-    struct sw_jwt_key *key = good_key("tokens/signer.pub");
+    struct sw_jwt_key *key = good_key("tokens/signer.pem");
     token_make(token, HEADER, CLAIMS, SIGNER);
     size_t len = strlen(token);
 
@@ -276,7 +276,7 @@ static void test_a_token_has_one_spelling(void **state)
 static void test_other_numbers_of_parts_are_no_token(void **state)
 {
     char token[TOKEN_ROOM], other[TOKEN_ROOM + 8];
-    struct sw_jwt_key *key = good_key("tokens/signer.pub");
+    struct sw_jwt_key *key = good_key("tokens/signer.pem");
     static const char *const texts[] = {"", ".", "a", "a.b", "a.b.c.d"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         assert_string_equal(check(key, texts[i]), "it is no JSON web token");
@@ -299,7 +299,7 @@ static void test_other_numbers_of_parts_are_no_token(void **state)
 
 static void test_every_form_of_the_key_is_read(void **state)
 {
-    static const char *const names[] = {"tokens/signer.pub", "tokens/signer-pkcs1.pub",
+    static const char *const names[] = {"tokens/signer.pem", "tokens/signer-pkcs1.pem",
                                         "tokens/signer.crt"};
     char token[TOKEN_ROOM];
     token_make(token, HEADER, CLAIMS, SIGNER);
@@ -314,7 +314,7 @@ static void test_every_form_of_the_key_is_read(void **state)
 static void test_longest_key_works(void **state)
 {
     char token[TOKEN_ROOM];
-    struct sw_jwt_key *key = good_key("tokens/signer-8192.pub");
+    struct sw_jwt_key *key = good_key("tokens/signer-8192.pem");
     assert_int_equal(sw_jwt_key_bits(key), 8192);
     token_make(token, HEADER, CLAIMS, "tokens/signer-8192.key");
     assert_null(check(key, token));
@@ -328,9 +328,9 @@ static void test_what_is_no_key_is_refused_by_name(void **state)
     static const struct {
         const char *name, *why;
     } cases[] = {
-        {"tokens/short.pub", "key.pem: the RSA key has a size that is not taken"},
-        {"tokens/long.pub", "key.pem: the RSA key has a size that is not taken"},
-        {"tokens/ec.pub", "key.pem: holds no RSA public key"},
+        {"tokens/short.pem", "key.pem: the RSA key has a size that is not taken"},
+        {"tokens/long.pem", "key.pem: the RSA key has a size that is not taken"},
+        {"tokens/ec.pem", "key.pem: holds no RSA public key"},
         {"certs/ca.crt", "key.pem: holds no RSA public key"},
         {"tokens/signer.key", "key.pem: holds a private key"},
         {"config/server_config.yaml", "key.pem: holds no public key in PEM form"},

@@ -15,7 +15,7 @@
 #include "tests/unit/token_maker.h"
 
 #define NOW    INT64_C(1800000000)
-#define KEY    SW_FIXTURES "/tokens/signer.pub"
+#define KEY    SW_FIXTURES "/tokens/signer.pem"
 #define HEADER "{\"alg\":\"RS256\"}"
 
 /* bob's password is "secret", al's hash is of a kind that never matches */
@@ -123,7 +123,7 @@ static void test_bad_files_are_refused_by_option_and_name(void **state)
     assert_null(sw_logins_load(users_path, users_path, why, sizeof why));
     assert_non_null(strstr(why, "token_rsa_pub_key_pem: /tmp/test_logins."));
     assert_null(sw_logins_load(KEY, NULL, why, sizeof why));
-    assert_non_null(strstr(why, "signer.pub:1: expected user:hash"));
+    assert_non_null(strstr(why, "signer.pem:1: expected user:hash"));
 }
 
 /* --- on the thread pool ------------------------------------------------------------------------*/
