@@ -110,12 +110,16 @@ static int assign(void *user, struct sw_conn *conn, uint32_t *inside_ip)
 {
     struct sw_server_worker *worker = user;
     const struct sw_server *server = worker->server;
-    int error =
-        sw_address_pool_take(server->pool, &sw_conn_path(conn)->local, worker->index, inside_ip);
-    if (error < 0)
-        log_refusal(conn, user_of(sw_client_of(conn)), "no inside address is free", NULL);
-    else
+    const struct sw_address *incoming = &sw_conn_path(conn)->local;
+    char text[SW_ADDRESS_TEXT], detail[SW_ADDRESS_TEXT + 24];
+    int error = sw_address_pool_take(server->pool, incoming, worker->index, inside_ip);
+    if (error == 0) {
         worker->conns[*inside_ip - server->network] = conn;
+        return 0;
+    }
+    snprintf(detail, sizeof detail, "ip_map for %s", sw_address_host_text(incoming, text));
+    log_refusal(conn, user_of(sw_client_of(conn)), "no inside address is free",
+                sw_address_map_part(server->map, incoming) != 0 ? detail : NULL);
     return error;
 }
 

@@ -60,7 +60,7 @@ def test_part_never_borrows(few_lab, mode):
     assert second.process.wait_for_end(10) != 0
     assert "refused the login" in second.process.log()
     assert server.metrics()["conn_rejected_no_free_ip"] == 1
-    assert "no inside address is free" in server.process.log()
+    assert f"no inside address is free: ip_map for {lab.server_address(0)}" in server.process.log()
     assert first.stop() == 0
     server.wait_for_sessions(0)
     programs.Client(lab, index=0, mode=mode).wait_online()

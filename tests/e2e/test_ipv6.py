@@ -150,3 +150,26 @@ def test_path_mtu_is_found(narrow):
     assert 1270 <= client.status()["path_mtu"] <= 1280
     traffic.download(lab.client, 4 * MEGABYTE)
     traffic.upload(lab.run, lab.client, MEGABYTE)
+
+
+@pytest.mark.parametrize("mode", ("udp", "tcp"))
+def test_name_with_an_ipv6_address(lab, mode):
+    path = lab.run.directory / f"hosts6-{mode}"
+    path.write_text(f"{lab.server_address(family=6)} vpn.slipway.test\n")
+    server = programs.Server(lab, mode=mode, bind_address=f"[::]:{PORT}").wait_ready()
+    programs.Client(lab, mode=mode, server=f"vpn.slipway.test:{PORT}",
+                    launcher=programs.with_hosts(path)).wait_online()
+    assert peers(server) == ["[fd00:200::2]"]
+    traffic.ping(lab.client, count=1)
+
+
+def test_list_of_servers(lab):
+    """The first is preferred: IPv6 over TCP, although IPv4 over UDP is there as well."""
+    server = programs.Server(lab, mode="both", bind_address=f"[::]:{PORT}").wait_ready()
+    entries = [{"server": f"[{lab.server_address(family=6)}]:{PORT}", "mode": "tcp"},
+               {"server": f"{lab.server_address()}:{PORT}", "mode": "udp"}]
+    client = programs.Client(lab, mode=None, server_dn=None, servers=entries,
+                             preferred_connection_wait_interval="10s").wait_online()
+    assert client.status()["mode"] == "tcp"
+    server.wait_for_sessions(1)
+    assert peers(server) == ["[fd00:200::2]"]
