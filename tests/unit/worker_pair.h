@@ -179,7 +179,9 @@ static void open_end(struct end *end, bool batching)
     assert_int_equal(sw_worker_attach_tun(end->worker, &tun), 0);
 }
 
-static void start_engine(struct end *end, enum sw_role role, enum sw_transport transport)
+/* The configuration of an end's engine, and the TLS context for it. */
+static struct sw_engine_config engine_config(struct end *end, enum sw_role role,
+                                             enum sw_transport transport)
 {
     int error;
     const struct sw_tls_config tls = {
@@ -193,7 +195,7 @@ static void start_engine(struct end *end, enum sw_role role, enum sw_transport t
     };
     end->tls = sw_tls_context_new(&tls, &error, NULL);
     assert_non_null(end->tls);
-    const struct sw_engine_config config = {
+    return (struct sw_engine_config){
         .role = role,
         .datagram = transport == SW_DATAGRAM ? end->tls : NULL,
         .stream = transport == SW_STREAM ? end->tls : NULL,
@@ -206,6 +208,11 @@ static void start_engine(struct end *end, enum sw_role role, enum sw_transport t
         .credentials =
             {.method = 1, .user = "u", .user_len = 1, .password = "p", .password_len = 1},
     };
+}
+
+static void start_engine(struct end *end, enum sw_role role, enum sw_transport transport)
+{
+    const struct sw_engine_config config = engine_config(end, role, transport);
     assert_int_equal(sw_worker_start_engine(end->worker, &config), 0);
 }
 
@@ -271,41 +278,55 @@ static bool both_online(void)
     return is_online(&server) && is_online(&client);
 }
 
-static void open_tunnel(enum sw_transport transport, bool batching)
+/* Two ends without engines. */
+static void open_ends(bool batching)
 {
-    struct in_addr loopback = {.s_addr = htonl(INADDR_LOOPBACK)};
-    struct sw_address address = sw_address_from_in(loopback, 0);
-    char why[256];
     sys = sw_sys_kernel;
     sys.sendmmsg = maybe_full;
     sys.readv = maybe_broken;
     socket_full = tun_broken = false;
     open_end(&server, batching);
     open_end(&client, batching);
+}
+
+/* Where the server is from then on. */
+static struct sw_address open_server(enum sw_transport transport)
+{
+    struct in_addr loopback = {.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sw_address address = sw_address_from_in(loopback, 0);
+    char why[256];
     start_engine(&server, SW_SERVER, transport);
-    start_engine(&client, SW_CLIENT, transport);
     if (transport == SW_DATAGRAM) {
         attach_udp(&server, (struct sw_udp_config){.local = address});
-        address = sw_worker_udp(server.worker)->local;
+        return sw_worker_udp(server.worker)->local;
+    }
+    int fd = socket(AF_INET, SOCK_STREAM, 0); /* a port that was free a moment ago */
+    struct sockaddr_storage bound;
+    socklen_t len = sw_address_to_sockaddr(&address, AF_INET, &bound);
+    assert_int_equal(bind(fd, (struct sockaddr *)&bound, len), 0);
+    getsockname(fd, (struct sockaddr *)&bound, &len);
+    sw_address_from_sockaddr(&address, (struct sockaddr *)&bound);
+    close(fd);
+    const struct sw_listener_config config = {
+        .address = address,
+        .sys = &sys,
+        .counters = sw_streams_counters(sw_worker_streams(server.worker)),
+        .accepted = on_accepted,
+    };
+    assert_int_equal(
+        sw_listener_open(sw_worker_loop(server.worker), &config, &listener, why, sizeof why), 0);
+    return address;
+}
+
+static inline void open_tunnel(enum sw_transport transport, bool batching)
+{
+    open_ends(batching);
+    struct sw_address address = open_server(transport);
+    start_engine(&client, SW_CLIENT, transport);
+    if (transport == SW_DATAGRAM) {
         attach_udp(&client, (struct sw_udp_config){.remote = address});
         say_hello(SW_DATAGRAM, &address, -1);
     } else {
-        int fd = socket(AF_INET, SOCK_STREAM, 0); /* a port that was free a moment ago */
-        struct sockaddr_storage bound;
-        socklen_t len = sw_address_to_sockaddr(&address, AF_INET, &bound);
-        assert_int_equal(bind(fd, (struct sockaddr *)&bound, len), 0);
-        getsockname(fd, (struct sockaddr *)&bound, &len);
-        sw_address_from_sockaddr(&address, (struct sockaddr *)&bound);
-        close(fd);
-        const struct sw_listener_config config = {
-            .address = address,
-            .sys = &sys,
-            .counters = sw_streams_counters(sw_worker_streams(server.worker)),
-            .accepted = on_accepted,
-        };
-        assert_int_equal(
-            sw_listener_open(sw_worker_loop(server.worker), &config, &listener, why, sizeof why),
-            0);
         assert_non_null(
             sw_dial_start(sw_worker_loop(client.worker), &address, 0, 5000, on_dialled, &address));
     }
