@@ -111,8 +111,8 @@ int sw_server_open_tls(const struct sw_server_config *config, struct sw_server_t
                        size_t why_size);
 void sw_server_close_tls(struct sw_server_tls *tls);
 
-/** As in struct sw_reload; user is the server. */
-int sw_server_apply(void *user, const void *fresh, char *why, size_t why_size);
+/** As in struct sw_reload; user is the server, all the fresh configuration. */
+int sw_server_apply(void *user, const void *all, char *why, size_t why_size);
 
 /** A TCP connection of this worker; user: a struct sw_server_worker. */
 void sw_server_accept(void *user, int fd, const struct sw_path *path);

@@ -140,6 +140,19 @@ def test_log_level_changes(lab):
     assert client.state() == "Online"
 
 
+def test_encoding_is_asked_for_when_its_switch_changes(lab):
+    """The client has no codec, and says so at each change."""
+    _server, client = programs.tunnel(lab)
+    change(client, enable_inside_pkt_encoding=True)
+    reload(client)
+    reload(client)
+    assert client.process.log().count("this program has no codec") == 1
+    change(client)
+    reload(client)
+    assert client.process.log().count("this program has no codec") == 2
+    traffic.ping(lab.client)
+
+
 def test_command_line_still_wins(lab):
     server = programs.Server(lab, arguments=["--log-level", "warn"]).wait_ready()
     change(server, log_level="trace")
