@@ -33,6 +33,17 @@ def test_handshake(router_lab, impairment, seed):
     client.kill()  # its goodbye could be lost
 
 
+@pytest.mark.parametrize("loss", (0, 5))
+def test_handshake_over_a_satellite(router_lab, loss):
+    """Every message is repeated several times before the first answer is back."""
+    server, _, client = tunnel_through(router_lab, "--seed", 3, "--delay", 300, "--loss", loss)
+    assert len(server.online()) == 1
+    answers = traffic.Pings(router_lab, router_lab.client, count=10, interval=0.1).finish()
+    assert answers and min(answers) > 600
+    assert client.state() == "Online"
+    client.kill()  # its goodbye could be lost
+
+
 @pytest.mark.asan
 @pytest.mark.parametrize("impairment, size", (
     (("--loss", 1), 4 * MEGABYTE),
