@@ -19,6 +19,9 @@
  * (docs/protocol/session.md §11). */
 #define LONGEST_ESTABLISHED_INTERVAL (3 * SW_SECOND)
 
+/* … but does not go on for as long as the session of a vanished client is kept. */
+#define SILENT_AFTER (2 * SW_MINUTE)
+
 /* What a connection has elsewhere: plugins, codec, its place among the deadlines. All or nothing.
  */
 static int equip(struct sw_conn *conn)
@@ -122,12 +125,20 @@ void sw_conn_set_timer(struct sw_conn *conn, enum sw_timer timer, sw_time at)
     conn->timers[timer] = at;
 }
 
+/* Who has not been heard for so long is not written to until it is. */
+static bool is_lost(const struct sw_conn *conn)
+{
+    sw_time heard = conn->stats.last_received > conn->stats.created ? conn->stats.last_received
+                                                                    : conn->stats.created;
+    return conn->engine->env.now - heard > SILENT_AFTER;
+}
+
 /* One-shot; a tick that is due earlier than the one outstanding replaces it (session.md §6). */
 static void rearm_dtls(struct sw_conn *conn)
 {
     if (conn->transport != SW_DATAGRAM || conn->begin_again) return;
     if (conn->state != SW_STATE_CONNECTING &&
-        !(sw_conn_established(conn) && sw_tls_timer_wanted(conn->tls))) {
+        !(sw_conn_established(conn) && sw_tls_timer_wanted(conn->tls) && !is_lost(conn))) {
         conn->timers[SW_TIMER_DTLS] = SW_NEVER;
         return;
     }

@@ -425,6 +425,32 @@ static void test_an_update_begins_no_second_rotation_while_one_is_pending(void *
     world_end(&world);
 }
 
+/* The session of a client that has vanished is kept for a day, its update not repeated that long;
+ * and goes on if the client comes back after all. */
+static void test_a_vanished_client_is_not_written_to_for_a_day(void **state)
+{
+    struct world world;
+
+    (void)state;
+    world_pair(&world, 735, &(struct client_options){.keepalive_timeout = 20000 * SW_SECOND});
+    every(&world, 2 * SW_SECOND);
+    world_run(&world, 2 * SW_SECOND, NULL);
+    send_each_way(&world);
+    world_run(&world, 6 * SW_MILLISECOND, NULL);
+    world_check(&world, of(&world, 0)->key_update_start == 1);
+    world.weather.loss = 100;
+    world_swallow(&world);
+    const uint64_t sent = world.datagrams_from[0];
+    world_run(&world, 4 * 3600 * SW_SECOND, NULL);
+    world_check(&world, world.datagrams_from[0] - sent > 20);
+    world_check(&world, world.datagrams_from[0] - sent < 500);
+    world.weather.loss = 0;
+    world_run(&world, SW_MINUTE, NULL);
+    world_check(&world, world.nodes[0].closed + world.nodes[1].closed == 0);
+    world_check(&world, of(&world, 0)->key_update_complete >= 1 && carries(&world));
+    world_end(&world);
+}
+
 /* A peer that takes the server's keys and never sends its own: the session goes on, and so do
  * updates of the keys that the server seals with. */
 static bool lose_client_key_updates(struct world *world, const struct sw_address *from,
@@ -568,6 +594,7 @@ int main(void)
         cmocka_unit_test(test_data_flows_through_updates_on_a_long_way),
         cmocka_unit_test(test_an_update_rotates_the_session_id_and_meets_a_roaming_client),
         cmocka_unit_test(test_an_update_begins_no_second_rotation_while_one_is_pending),
+        cmocka_unit_test(test_a_vanished_client_is_not_written_to_for_a_day),
         cmocka_unit_test(test_a_client_that_never_follows_keeps_its_session),
         cmocka_unit_test(test_expresslane_is_not_disturbed),
         cmocka_unit_test(test_a_stream_that_does_not_move_gets_no_key_update),
