@@ -19,6 +19,7 @@ def outside(lab, index, family):
 
 
 @pytest.mark.asan
+@pytest.mark.tsan
 @pytest.mark.parametrize("lane", (False, True), ids=("dtls", "expresslane"))
 def test_both_transports_and_families_at_once(few_lab, lane):
     """One process, one TUN device, one pool; the lane is for those who come over UDP."""
