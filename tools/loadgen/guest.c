@@ -117,6 +117,21 @@ static const struct sw_callbacks callbacks = {
     .random = sw_random_callback,
 };
 
+/* A client that lies: behind the engine's translation, another source. */
+static enum sw_plugin_verdict forge(void *instance, struct sw_conn *conn,
+                                    struct sw_plugin_buffer *buffer)
+{
+    const struct guest *guest = sw_conn_user(conn);
+
+    (void)instance;
+    sw_put_be32(buffer->data + 12, guest->load->options.forged);
+    sw_checksum_ip4_header(buffer->data, IP_LEN);
+    return SW_PLUGIN_ACCEPT;
+}
+
+static const struct sw_plugin forger = {.name = "forger", .ingress = forge};
+static const struct sw_plugin *const forgers[] = {&forger};
+
 /* --- the end of a connection -------------------------------------------------------------------*/
 
 void guest_drop(struct guest *guest)
@@ -233,6 +248,7 @@ static bool open_engine(struct guest *guest)
         .tun_ip = TUN_IP,
         .tun_dns_ip = TUN_DNS_IP,
         .connect_timeout = o->timeout,
+        .inside_plugins = {forgers, o->forged != 0 ? 1 : 0},
     };
 
     guest->engine = sw_engine_new(&config, load->now);
@@ -249,10 +265,12 @@ static void engage(struct guest *guest)
     guest->phase = GUEST_ENGAGED;
     if (open_engine(guest))
         guest->conn = sw_connect(guest->engine, load->options.transport, &path, load->now, &error);
-    if (guest->conn == NULL)
+    if (guest->conn == NULL) {
         finish(guest, error);
-    else
-        settle(guest);
+        return;
+    }
+    sw_conn_set_user(guest->conn, guest);
+    settle(guest);
 }
 
 static void begin(struct guest *guest)

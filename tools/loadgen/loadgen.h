@@ -24,6 +24,7 @@ struct load_options {
     double rate;      /**< connections begun per second at most; 0: as fast as guests are free */
     uint32_t ping;    /**< inside address that gets ICMP echo requests; 0: none */
     sw_time ping_interval;
+    uint32_t forged; /**< source of the echo requests instead of what the server told; 0: none */
 };
 
 /** Errors are counted by their negated code. */

@@ -56,6 +56,7 @@ static const char usage[] =
     "  --timeout SECONDS      to come Online (30)\n"
     "  --ping ADDRESS         send ICMP echo requests of 64 bytes to this inside address\n"
     "  --interval SECONDS     between those of one guest (1)\n"
+    "  --forge ADDRESS        write this source on them, which the server should refuse\n"
     "  --chacha20             this cipher suite instead of AES-256-GCM\n"
     "  --x25519               X25519+ML-KEM-768 as key share instead of P-521+ML-KEM-1024\n"
     "  --expresslane          offer it\n"
@@ -83,6 +84,7 @@ enum {
     TIMEOUT,
     PING,
     INTERVAL,
+    FORGE,
     CHACHA20,
     X25519,
     EXPRESSLANE,
@@ -106,6 +108,7 @@ static const struct option options[] = {
     {"timeout", required_argument, NULL, TIMEOUT},
     {"ping", required_argument, NULL, PING},
     {"interval", required_argument, NULL, INTERVAL},
+    {"forge", required_argument, NULL, FORGE},
     {"chacha20", no_argument, NULL, CHACHA20},
     {"x25519", no_argument, NULL, X25519},
     {"expresslane", no_argument, NULL, EXPRESSLANE},
@@ -142,13 +145,13 @@ static void parse_server(const char *text, struct sw_address *server)
     sw_address_from_sockaddr(server, (const struct sockaddr *)&address);
 }
 
-static uint32_t parse_inside(const char *text)
+static uint32_t parse_inside(const char *text, const char *what)
 {
     char with_port[64];
     struct sockaddr_in address;
 
     snprintf(with_port, sizeof with_port, "%s:1", text);
-    if (!tool_parse_address(with_port, &address)) wrong("--ping takes an IPv4 address");
+    if (!tool_parse_address(with_port, &address)) wrong(what);
     return ntohl(address.sin_addr.s_addr);
 }
 
@@ -194,10 +197,13 @@ static void parse_one(int option, struct command *c)
         load->timeout = seconds(optarg, "--timeout: seconds");
         break;
     case PING:
-        load->ping = parse_inside(optarg);
+        load->ping = parse_inside(optarg, "--ping: an IPv4 address");
         break;
     case INTERVAL:
         load->ping_interval = seconds(optarg, "--interval: seconds");
+        break;
+    case FORGE:
+        load->forged = parse_inside(optarg, "--forge: an IPv4 address");
         break;
     case CHACHA20:
         load->cipher = SW_CIPHER_CHACHA20;
