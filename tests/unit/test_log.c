@@ -162,6 +162,26 @@ static void test_the_threshold_decides(void **state)
     }
 }
 
+static void test_the_threshold_may_change_and_the_filter_stays(void **state)
+{
+    (void)state;
+    sw_log_setup(SW_LOG_INFO, SW_LOG_JSON, fd);
+    sw_log_set_filter("other=trace");
+    sw_log_set_level(SW_LOG_WARN);
+    sw_log_info("one");
+    sw_log_write(SW_LOG_TRACE, "other", NULL, 0, "two");
+    sw_log_set_level(SW_LOG_DEBUG);
+    sw_log_debug("three");
+    sw_log_set_filter(NULL);
+    sw_log_set_level(SW_LOG_OFF);
+    sw_log_error("four");
+    logged();
+    assert_null(strstr(output, "one"));
+    assert_non_null(strstr(output, "two"));
+    assert_non_null(strstr(output, "\"message\":\"three\"")); /* in the form as before */
+    assert_null(strstr(output, "four"));
+}
+
 static void test_fields_follow_the_message(void **state)
 {
     (void)state;
@@ -343,6 +363,7 @@ int main(void)
         TEST(test_targets_can_have_thresholds_of_their_own),
         TEST(test_a_filter_of_any_length_is_read),
         TEST(test_the_threshold_decides),
+        TEST(test_the_threshold_may_change_and_the_filter_stays),
         TEST(test_fields_follow_the_message),
         TEST(test_json_has_the_shape_that_collectors_know),
         TEST(test_hostile_text_stays_on_its_line),
