@@ -40,19 +40,19 @@ static void on_lane(struct sw_client *client, const struct sw_conn *conn)
         sw_log_info("Expresslane is inactive: DTLS until keys are agreed on again");
 }
 
-/* Each step is worth a line for who looks closely; the result is news for everybody. */
+/* Each step is worth a line for who looks closely; another result is news for everybody. */
 static void on_path_mtu(struct sw_client *client, const struct sw_conn *conn)
 {
     struct sw_path_mtu path;
     sw_conn_path_mtu(conn, &path);
-    bool result = path.state == SW_PMTUD_COMPLETE || path.state == SW_PMTUD_ERROR;
-    bool news = result && path.outside != client->path_mtu_told;
-    if (result) client->path_mtu_told = path.outside;
-    sw_log_event(
-        news ? SW_LOG_INFO : SW_LOG_DEBUG,
-        SW_LOG_FIELDS({"state", .text = sw_pmtud_state_name(path.state)},
-                      {"path_mtu", .number = path.outside}, {"inside", .number = path.inside}),
-        path.state == SW_PMTUD_ERROR ? "Path MTU: not even small probes are answered" : "Path MTU");
+    if (path.state == SW_PMTUD_DISABLED) return;
+    bool news = path.state == SW_PMTUD_COMPLETE && path.outside != client->path_mtu_told;
+    if (news) client->path_mtu_told = path.outside;
+    sw_log_event(news ? SW_LOG_INFO : SW_LOG_DEBUG,
+                 SW_LOG_FIELDS({"state", .text = sw_pmtud_state_name(path.state)},
+                               {"path_mtu", .number = path.outside},
+                               {"inside", .number = path.inside}),
+                 "Path MTU");
 }
 
 void sw_client_online(struct sw_client *client)
@@ -73,6 +73,7 @@ void sw_client_online(struct sw_client *client)
                  "Online");
     if (sw_conn_expresslane(conn) == SW_EXPRESSLANE_ACTIVE)
         on_lane(client, conn); /* it was quick */
+    on_path_mtu(client, conn);
     if (client->config->enable_inside_pkt_encoding) sw_client_set_encoding(client, true);
 }
 

@@ -62,6 +62,15 @@ static int send_batch(struct sw_trial *trial)
     return result;
 }
 
+/* Every probe that the kernel refuses makes the engine try less, so this ends. */
+static void send_and_report(struct sw_trial *trial)
+{
+    send_batch(trial);
+    while (trial->sender != NULL &&
+           sw_udp_sender_report(trial->sender, trial->engine, sw_worker_now()))
+        send_batch(trial);
+}
+
 static int on_flush(void *user)
 {
     return send_batch(user);
@@ -105,10 +114,7 @@ static void before_sleep(uv_prepare_t *prepare)
 {
     struct sw_trial *trial = prepare->data;
     sw_streams_flush(sw_worker_streams(trial->worker));
-    send_batch(trial);
-    while (trial->sender != NULL &&
-           sw_udp_sender_report(trial->sender, trial->engine, sw_worker_now()))
-        send_batch(trial);
+    send_and_report(trial);
     sw_time due = sw_engine_deadline(trial->engine), now = sw_worker_now();
     if (due == SW_NEVER) {
         uv_timer_stop(&trial->timer);
@@ -239,7 +245,7 @@ int sw_trial_promote(struct sw_trial *trial)
     struct sw_worker *worker = trial->worker;
     bool datagram = trial->udp.fd >= 0;
     assert(worker->engine == NULL && !worker->udp_open);
-    send_batch(trial);
+    send_and_report(trial);
     /* libuv must have let go of the descriptor before another handle polls it */
     if (datagram) uv_poll_stop(&trial->poll);
     if (datagram && sw_worker_attach_udp(worker, &trial->udp) < 0) return SW_ENOMEM;

@@ -11,7 +11,8 @@
  * known, at the very beginning, nothing is held back; a round trip decides that.
  *
  * "Too long" of our own kernel fails a probe without further tries, and a value that turns out not
- * to fit the link any more. ICMP is not believed: anybody can send it, and lost probes say the
+ * to fit the link any more. A value that somebody has reason to doubt is asked for every second
+ * instead of every five. ICMP is not believed: anybody can send it, and lost probes say the
  * same.
  */
 
@@ -37,7 +38,7 @@ void sw_pmtud_init(struct sw_pmtud *p, uint16_t base, uint16_t max)
 static bool send(struct sw_pmtud *p, sw_time now)
 {
     if (++p->id == 0) p->id = 1;
-    p->at = now + SW_PMTUD_PROBE_TIME;
+    p->at = now + (p->urgent ? SW_PMTUD_ASK_TIME : SW_PMTUD_PROBE_TIME);
     return true;
 }
 
@@ -82,6 +83,7 @@ static bool start_over(struct sw_pmtud *p, sw_time now)
 static bool failed(struct sw_pmtud *p, sw_time now)
 {
     p->ceiling = p->probe;
+    p->urgent = false;
     switch (p->state) {
     case SW_PMTUD_SEARCHING:
         return search(p, now);
@@ -103,6 +105,7 @@ bool sw_pmtud_start(struct sw_pmtud *p, sw_time now)
 bool sw_pmtud_pong(struct sw_pmtud *p, uint16_t id, sw_time now)
 {
     if (p->probe == 0 || id != p->id) return false;
+    p->urgent = false;
     if (p->state == SW_PMTUD_COMPLETE) forget_ceiling(p);
     if (p->state != SW_PMTUD_SEARCHING) p->big = true;
     p->value = p->probe;
@@ -128,6 +131,7 @@ bool sw_pmtud_too_long(struct sw_pmtud *p, uint16_t size, sw_time now)
     if (p->value >= size && p->value > p->floor) {
         p->ceiling = size;
         p->value = p->floor;
+        p->urgent = false;
         return start_over(p, now);
     }
     if (p->probe >= size) return failed(p, now);
@@ -143,5 +147,6 @@ bool sw_pmtud_recheck(struct sw_pmtud *p, sw_time now)
     }
     bool asking = p->state == SW_PMTUD_COMPLETE && p->probe != 0;
     if (p->state < SW_PMTUD_SEARCHING || asking) return false;
+    p->urgent = true;
     return probe(p, SW_PMTUD_COMPLETE, p->value, now);
 }

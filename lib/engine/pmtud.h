@@ -16,6 +16,7 @@
 #define SW_PMTUD_LEAST        256  /**< no base below it is taken seriously */
 #define SW_PMTUD_TRIES        3
 #define SW_PMTUD_PROBE_TIME   (5 * SW_SECOND)
+#define SW_PMTUD_ASK_TIME     SW_SECOND /**< instead, when there is reason to doubt the value */
 #define SW_PMTUD_RAISE_TIME   (10 * SW_MINUTE)
 
 struct sw_pmtud {
@@ -26,8 +27,9 @@ struct sw_pmtud {
     uint16_t id;               /**< of the last probe; never 0 once there was one */
     uint16_t ceiling;          /**< the smallest size known not to pass, or max + 1 */
     unsigned tries;
-    bool big;   /**< steps */
-    sw_time at; /**< when sw_pmtud_timer() wants to be called; SW_NEVER: not running */
+    bool big;    /**< steps */
+    bool urgent; /**< the value is in doubt */
+    sw_time at;  /**< when sw_pmtud_timer() wants to be called; SW_NEVER: not running */
 };
 
 /** base 0: the default. base and floor are brought below max. */

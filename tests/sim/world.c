@@ -25,6 +25,8 @@ struct in_flight {
     uint8_t *bytes;
 };
 
+#define IP4_AND_UDP 28
+
 /* 2027-01-01: inside the validity of the test certificates. */
 #define UNIX_TIME 1798761600
 
@@ -169,6 +171,16 @@ void tape_free(struct tape *tape)
     *tape = (struct tape){0};
 }
 
+/* What the links on the way make of a datagram. */
+static bool passes(const struct node *node, size_t len, bool df)
+{
+    const struct world *world = node->world;
+    bool cut = (world->path_mtu != 0 && len + IP4_AND_UDP > world->path_mtu) ||
+               (node->link_mtu != 0 && len + IP4_AND_UDP > node->link_mtu);
+
+    return !cut || (!df && !world->drop_fragments);
+}
+
 static void transmit(struct node *node, const struct sw_path *path, uint8_t *bytes, size_t len)
 {
     struct world *world = node->world;
@@ -185,6 +197,22 @@ static void transmit(struct node *node, const struct sw_path *path, uint8_t *byt
             world_inject(world, &node->address, &path->remote, bytes, len);
 }
 
+static void note_too_long(struct node *node, const struct sw_batch_chunk *chunk)
+{
+    node->too_long = *chunk;
+}
+
+/* EMSGSIZE, told when the engine is not at work. */
+static void report_too_long(struct node *node)
+{
+    while (node->too_long.len > 0) {
+        const struct sw_batch_chunk chunk = node->too_long;
+        node->too_long.len = 0;
+        sw_engine_too_long(node->engine, &chunk.path, chunk.len, node->world->now);
+        world_flush(node);
+    }
+}
+
 void world_flush(struct node *node)
 {
     struct sw_batch *batch = node->batch;
@@ -194,9 +222,13 @@ void world_flush(struct node *node)
         /* what the kernel demands of one message with UDP_SEGMENT */
         assert(chunk->count == (chunk->len + chunk->stride - 1) / chunk->stride);
         assert(chunk->count <= batch->max_segments && chunk->len <= SW_BATCH_BYTES_IPV4);
+        assert(!chunk->probe || chunk->count == 1);
+        if (chunk->probe && node->link_mtu != 0 && chunk->len + IP4_AND_UDP > node->link_mtu)
+            note_too_long(node, chunk);
         for (size_t at = 0; at < chunk->len; at += chunk->stride) {
             size_t len = chunk->len - at < chunk->stride ? chunk->len - at : chunk->stride;
-            transmit(node, &chunk->path, batch->buffer + chunk->offset + at, len);
+            if (passes(node, len, chunk->probe))
+                transmit(node, &chunk->path, batch->buffer + chunk->offset + at, len);
         }
     }
     sw_batch_clear(batch);
@@ -508,6 +540,7 @@ static void arrive(struct world *world)
         const struct sw_path path = {.remote = item.from, .local = item.to};
         sw_engine_datagram(node->engine, &path, item.bytes, item.len, world->now);
         world_flush(node);
+        report_too_long(node);
     }
     free(item.bytes);
 }
@@ -545,6 +578,7 @@ bool world_run(struct world *world, sw_time patience, bool (*done)(struct world 
             node->timers++;
             sw_engine_timer(node->engine, world->now);
             world_flush(node);
+            report_too_long(node);
         }
     }
     world->now = end;

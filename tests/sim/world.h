@@ -35,9 +35,12 @@ struct node {
     bool anyone;             /**< authorise says yes to whatever it is asked */
     bool no_address;         /**< assign fails */
     bool no_encoding;        /**< the codec is not allowed */
+    uint16_t link_mtu;       /**< its own link's: probes that are longer are refused; 0: any */
     bool flush_blocked;      /**< flush says SW_EAGAIN and sends nothing */
     bool close_in_authorise; /**< authorise closes the connection it is asked about */
     bool close_in_assign;
+
+    struct sw_batch_chunk too_long; /**< a refused probe, not yet reported; len 0: none */
 
     /* What happened */
     struct sw_conn *conn; /**< the last connection that reported something; NULL once it closed */
@@ -79,8 +82,11 @@ struct world {
     uint64_t seed;       /**< as it is by now */
     sw_time now;
     struct weather weather;
-    bool expresslane; /**< of the nodes made from now on */
-    sw_time rotation; /**< of Expresslane keys; 0: default */
+    uint16_t
+        path_mtu; /**< for IPv4 packets: longer ones are cut on the way, with DF lost; 0: any */
+    bool drop_fragments; /**< those that were cut are lost, too */
+    bool expresslane;    /**< of the nodes made from now on */
+    sw_time rotation;    /**< of Expresslane keys; 0: default */
     struct node nodes[WORLD_NODES];
     unsigned count;
     struct in_flight *queue; /**< binary heap by time */

@@ -69,6 +69,27 @@ static void check_chunks(const struct sw_batch *batch, const struct expected *ex
         check_chunks(batch, expected_, sizeof expected_ / sizeof expected_[0]);                    \
     } while (0)
 
+static void test_probe_stands_alone(void **state)
+{
+    (void)state;
+    struct sw_batch *batch = sw_batch_new(LARGE, 16, 64);
+    uint8_t *room;
+    put_many(batch, &peer, 1000, 2);
+    assert_int_equal(sw_batch_reserve(batch, 1000, &room), 0);
+    memset(room, 7, 1000);
+    sw_batch_commit_probe(batch, &peer, 1000);
+    put_many(batch, &peer, 1000, 2);
+    CHECK_CHUNKS(batch, {2, 1000, 2000}, {1, 1000, 1000}, {2, 1000, 2000});
+    assert_false(batch->chunks[0].probe || batch->chunks[2].probe);
+    assert_true(batch->chunks[1].probe);
+    sw_batch_clear(batch);
+    put_many(batch, &peer, 1000, 1);
+    put_many(batch, &peer, 1000, 1);
+    CHECK_CHUNKS(batch, {2, 1000, 2000});
+    assert_false(batch->chunks[0].probe); /* nothing is left of it */
+    sw_batch_free(batch);
+}
+
 static void test_new_batch_is_empty(void **state)
 {
     (void)state;
@@ -391,6 +412,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_new_batch_is_empty),
+        cmocka_unit_test(test_probe_stands_alone),
         cmocka_unit_test(test_equal_datagrams_share_a_chunk_in_order),
         cmocka_unit_test(test_bytes_limit_a_chunk_of_1406_to_46),
         cmocka_unit_test(test_segments_limit_a_chunk_of_small_ones_to_64),

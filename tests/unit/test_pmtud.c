@@ -335,6 +335,22 @@ static void test_asking_again_and_again_does_not_keep_a_black_hole_open(void **s
     assert_int_equal(path.p.value, 1250);
 }
 
+static void test_a_value_in_doubt_is_asked_for_every_second(void **state)
+{
+    struct path path;
+    (void)state;
+    start(&path, 1500, 0, MAX);
+    online(&path);
+    path.carries = 1260;
+    sw_time asked = path.now;
+    follow(&path, sw_pmtud_recheck(&path.p, path.now));
+    for (unsigned i = 0; i < 3; i++)
+        step(&path);
+    assert_int_equal(path.p.value, 1250);
+    assert_int_equal(path.now, asked + 3 * SW_SECOND + ROUND_TRIP);
+    assert_int_equal(path.p.at, path.now + SW_PMTUD_PROBE_TIME); /* no hurry any more */
+}
+
 static void test_only_the_last_probe_counts(void **state)
 {
     struct sw_pmtud p;
@@ -389,6 +405,7 @@ int main(void)
         cmocka_unit_test(test_too_long_data_beyond_the_value_only_bounds_the_search),
         cmocka_unit_test(test_another_path_is_asked_at_once),
         cmocka_unit_test(test_asking_again_and_again_does_not_keep_a_black_hole_open),
+        cmocka_unit_test(test_a_value_in_doubt_is_asked_for_every_second),
         cmocka_unit_test(test_only_the_last_probe_counts),
         cmocka_unit_test(test_ids_wrap_around_zero),
     };
