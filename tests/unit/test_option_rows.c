@@ -373,7 +373,7 @@ static void read_rows(const struct program *program, unsigned *counts)
     char *rest = section;
 
     for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
-        char *cells[4];
+        char *cells[2];
         char name[64] = "";
         if (!cut_row(line, cells)) continue;
         sscanf(cells[0], "`%63[^`]`", name);

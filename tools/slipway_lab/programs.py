@@ -114,7 +114,8 @@ class Program:
         else:
             self.config.touch(mode=0o600)
             self.config.write_text(text)
-            arguments = ("--control-socket", self.control, *arguments)
+            if binary is None:
+                arguments = ("--control-socket", self.control, *arguments)
         self.process = Process(lab.run, self.name,
                                [*launcher, binary or program(self.binary), "--config-file", self.config,
                                 *arguments],
