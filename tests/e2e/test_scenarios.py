@@ -33,7 +33,8 @@ USERS = "user:$2y$05$abcdefghijklmnopqrstuuWG29KuyeAicPCJODk1zjyGvyQUU2awu\n"
 PEM_TEXT = re.compile(r"( *)-----BEGIN CERTIFICATE-----.*-----END CERTIFICATE-----", re.DOTALL)
 OTHER_SERVER = "192.168.99.9"  # a second address of the server's host
 OTHER_NETWORK = "192.168.99.0/24"
-OTHER_BINARIES = {role: os.environ.get(f"SCENARIO_{role.upper()}") for role in ("server", "client")}
+OTHER_BINARIES = {role: os.environ.get(f"SCENARIO_{role.upper()}") or None
+                  for role in ("server", "client")}
 KEEPALIVE = ("--keepalive-interval=2s", "--keepalive-timeout=6s")
 IOURING = ("--enable-tun-iouring",)
 MARK = 1698916352
