@@ -355,6 +355,27 @@ static void test_a_packet_may_grow_where_it_has_room(void **state)
     line_end(&line);
 }
 
+static void test_a_packet_may_not_grow_beyond_one_record_of_a_stream(void **state)
+{
+    static uint8_t packet[SW_TLS_RECORD_MAX + 100];
+    const size_t most = SW_TLS_RECORD_MAX - SW_FRAME_DATA_OVERHEAD;
+    struct line line;
+
+    (void)state;
+    line_nodes(&line, 32, true);
+    line.client->config.inside_plugins = (struct sw_plugin_list){tails, 2};
+    line_connect(&line);
+    for (size_t over = 0; over < 2; over++) {
+        size_t len = world_packet(packet, TUN_IP, REMOTE_IP, 1, most - 8 - 32 + over);
+        struct sw_inside_packet inside = {.data = packet, .len = len, .room = sizeof packet};
+        world_check(&line.world, sw_conn_send(line.client->conn, &inside, line.world.now) == 0);
+        stream_pump(&line.stream);
+        world_check(&line.world, line.server->inside_count == 1);
+        world_check(&line.world, sw_engine_counters(line.client->engine)->drop_oversize == over);
+    }
+    line_end(&line);
+}
+
 static enum sw_plugin_verdict spoil(void *instance, struct sw_conn *conn,
                                     struct sw_plugin_buffer *buffer)
 {
@@ -473,6 +494,48 @@ static void test_datagrams_can_be_disguised_from_the_first_to_the_last(void **st
     world_run(&p.world, SW_SECOND, NULL);
     world_check(&p.world, lane_counters(p.server)->plugin_dropped == dropped + 1);
     world_end(&p.world);
+}
+
+/* Takes a datagram off the wire. */
+static bool intercept(struct world *world, const struct sw_address *from,
+                      const struct sw_address *to, uint8_t *bytes, size_t len)
+{
+    struct sw_plugin_buffer *caught = world->tap_data;
+
+    (void)from;
+    (void)to;
+    assert_true(len <= caught->room);
+    memcpy(caught->data, bytes, len);
+    caught->len = len;
+    return false;
+}
+
+static void test_a_datagram_of_another_worker_went_through_the_plugins_there(void **state)
+{
+    struct line line;
+    uint8_t packet[200], bytes[1500];
+    struct sw_plugin_buffer caught = {.data = bytes, .room = sizeof bytes};
+
+    (void)state;
+    line_nodes(&line, 42, false);
+    line.client->config.outside_plugins = (struct sw_plugin_list){cloaks, 1};
+    line.server->config.outside_plugins = (struct sw_plugin_list){cloaks, 1};
+    line_connect(&line);
+    const struct sw_engine_counters *c = sw_engine_counters(line.server->engine);
+    line.world.tap = intercept;
+    line.world.tap_data = &caught;
+    line_send(&line, line.client, packet, world_packet(packet, TUN_IP, REMOTE_IP, 1, 50));
+    line.world.tap = NULL;
+    const struct sw_path path = {.remote = line.client->address, .local = line.server->address};
+    uint8_t copy[1500];
+    memcpy(copy, bytes, caught.len);
+    sw_engine_foreign_datagram(line.server->engine, &path, copy, caught.len, line.world.now);
+    world_check(&line.world, c->udp_parse_wire_failed == 1 && line.server->inside_count == 0);
+    assert_int_equal(undisguise(&marks_datagrams, NULL, &caught), SW_PLUGIN_ACCEPT);
+    sw_engine_foreign_datagram(line.server->engine, &path, bytes, caught.len, line.world.now);
+    world_check(&line.world, line.server->inside_count == 1 && c->plugin_dropped == 0);
+    world_check(&line.world, line_carries(&line));
+    line_end(&line);
 }
 
 static void test_a_full_packet_fits_with_what_outside_plugins_add(void **state)
@@ -622,8 +685,10 @@ int main(void)
         cmocka_unit_test(test_no_verdict_on_an_inside_packet_ends_a_connection),
         cmocka_unit_test(test_a_superpacket_is_shown_once_and_whole),
         cmocka_unit_test(test_a_packet_may_grow_where_it_has_room),
+        cmocka_unit_test(test_a_packet_may_not_grow_beyond_one_record_of_a_stream),
         cmocka_unit_test(test_a_packet_spoiled_by_a_plugin_is_counted_and_dropped),
         cmocka_unit_test(test_datagrams_can_be_disguised_from_the_first_to_the_last),
+        cmocka_unit_test(test_a_datagram_of_another_worker_went_through_the_plugins_there),
         cmocka_unit_test(test_a_full_packet_fits_with_what_outside_plugins_add),
         cmocka_unit_test(test_streams_can_be_disguised_wherever_they_are_cut),
         cmocka_unit_test(test_dropped_datagrams_are_as_good_as_lost),
