@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "lib/base/bytes.h"
+#include "lib/engine/conn_table.h"
 #include "lib/engine/engine.h"
 #include "lib/wire/dtls_record.h"
 #include "tests/sim/world.h"
@@ -280,6 +281,28 @@ static void test_half_open_sessions_are_limited_and_go_away(void **state)
     world_restart(client);
     assert_non_null(world_connect(client, server));
     world_check(&world, world_run(&world, SW_SECOND, world_both_online));
+    world_end(&world);
+}
+
+/* Who has one IPv6 address has 2^64 of them. */
+static void test_an_ipv6_source_is_its_network(void **state)
+{
+    const struct sw_address one = {.family = 6, .port = 1, .ip = {0x20, 1, 0xd, 0xb8, [15] = 1}};
+    struct sw_address sibling = one, stranger = one;
+    struct world world;
+
+    (void)state;
+    world_init(&world, 11);
+    const struct sw_engine *engine = world_server(&world, false)->engine;
+    memset(sibling.ip + 8, 0xab, 8);
+    stranger.ip[7] = 1;
+    assert_int_equal(sw_address_host_hash(engine, &one), sw_address_host_hash(engine, &sibling));
+    assert_int_not_equal(sw_address_host_hash(engine, &one),
+                         sw_address_host_hash(engine, &stranger));
+    const struct sw_address four = {.family = 4, .ip = {192, 0, 2, 1}},
+                            neighbour = {.family = 4, .ip = {192, 0, 2, 2}};
+    assert_int_not_equal(sw_address_host_hash(engine, &four),
+                         sw_address_host_hash(engine, &neighbour));
     world_end(&world);
 }
 
@@ -609,6 +632,7 @@ int main(void)
         cmocka_unit_test(test_many_hellos_in_one_datagram_draw_one_answer),
         cmocka_unit_test(test_a_hello_smaller_than_its_answer_is_dropped),
         cmocka_unit_test(test_half_open_sessions_are_limited_and_go_away),
+        cmocka_unit_test(test_an_ipv6_source_is_its_network),
         cmocka_unit_test(test_a_handshake_may_straddle_a_change_of_the_cookie_secret),
         cmocka_unit_test(test_an_old_cookie_is_refused_silently),
         cmocka_unit_test(test_forged_records_do_not_end_a_handshake),
