@@ -10,8 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SW_JWT_SUBJECT 65 /**< room for what a token says about whose it is, with the final zero   \
-                           */
+#define SW_JWT_SUBJECT                                                                             \
+    65 /**< room for what a token says about whose it is, with the final zero                      \
+        */
 
 /** The public key of whoever makes tokens; immutable, any thread may use it. */
 struct sw_jwt_key;

@@ -92,7 +92,8 @@ static void drop_overridden(struct sw_users *users)
 static const char *parse_line(char *line, struct user *user)
 {
     char *colon = strchr(line, ':');
-    if (colon == NULL) return "expected user:hash";
+    if (colon == NULL)
+        return "expected user:hash as htpasswd -B writes it, no empty line, no comment";
     *colon = '\0';
     if (*line == '\0') return "the user before the colon is missing";
     if (colon[1] == '\0') return "the hash after the colon is missing";
@@ -156,7 +157,7 @@ struct sw_users *sw_users_parse(const char *text, size_t len, const char *path, 
         goto out;
     }
     if (users->n == 0) {
-        snprintf(why, why_size, "%s: there is no user in it", path);
+        snprintf(why, why_size, "%s: there is no user in it; htpasswd -B adds one", path);
         goto out;
     }
     qsort(users->users, users->n, sizeof *users->users, by_name_then_line);
