@@ -316,6 +316,36 @@ static void test_misuse_is_refused(void **state)
     for_every_row(check_misuse);
 }
 
+/* A line of --help begins with the flags, and credentials are not in it. */
+static void check_help(const struct program *program, const struct option_row *row,
+                       const struct names *names)
+{
+    static const char *const hidden[] = {"user", "password", "token"};
+    const struct sw_option_set set = readers(program);
+    char *argv[] = {(char[]){"program"}, (char[]){"--help"}, NULL};
+    char line[96];
+    bool is_in = strcmp(row->places, "file") != 0;
+
+    for (size_t i = 0; i < 3; i++)
+        is_in &= strcmp(row->name, hidden[i]) != 0;
+    if (row->flag != 0)
+        snprintf(line, sizeof line, "\n  -%c, %s", row->flag, names->flag);
+    else
+        snprintf(line, sizeof line, "\n      %s", names->flag);
+    assert_int_equal(sw_options_load(&set, 2, argv, NULL, config, &report), 1);
+    const char *found = strstr(report.output, line);
+    while (found != NULL && strchr(" \n", found[strlen(line)]) == NULL)
+        found = strstr(found + 1, line);
+    if ((found != NULL) != is_in) fail_msg("%s in --help of %s", names->flag, set.program);
+    let_go(program);
+}
+
+static void test_help_shows_every_flag_but_those_of_credentials(void **state)
+{
+    (void)state;
+    for_every_row(check_help);
+}
+
 /* --- docs/compatibility.md ----------------------------------------------------------------- */
 
 /* The first two cells of "| `name` | state | remarks | shown by |", cut apart in place. False:
@@ -416,6 +446,7 @@ int main(void)
         TEST(test_what_is_wrong_is_refused_in_every_source),
         TEST(test_bare_flags_switch_on_or_unset),
         TEST(test_misuse_is_refused),
+        TEST(test_help_shows_every_flag_but_those_of_credentials),
         TEST(test_the_compatibility_page_has_every_option),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
