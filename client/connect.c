@@ -74,6 +74,7 @@ static void win(struct sw_client *client, size_t entry, sw_time now)
     client->tls = attempt->tls;
     client->conn = attempt->conn;
     client->over = false;
+    client->refusals = 0;
     client->why[0] = '\0';
     if (client->online_since != 0) client->reconnects++;
     client->online_since = now;

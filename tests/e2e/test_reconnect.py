@@ -175,6 +175,30 @@ def test_a_refused_login_is_not_repeated_for_ever(lab):
     assert server.metrics()["conn_rejected_access_denied"] == 3
 
 
+def test_refusals_count_only_in_a_row(lab):
+    """Each time a login that was refused is good again, the count starts over."""
+    nobody = lab.run.directory / "nobody-in-between.users"
+    nobody.touch(mode=0o600)
+    nobody.write_text(lab.pki.users.read_text().replace("alice:", "somebody:"))
+    server, client = programs.tunnel(lab, client={**QUICKLY, "reconnect_wait": "1s",
+                                                  "reconnect_wait_max": "1s"})
+
+    def refusals():
+        return client.process.log().count("refused the login")
+
+    times = 0
+    while refusals() < 3:
+        times += 1
+        before = refusals()
+        server.stop()
+        server = programs.Server(lab, user_db=nobody).wait_ready()
+        client.process.wait_for(lambda: refusals() > before, PATIENT, "a refused login")
+        server.stop()
+        server = programs.Server(lab).wait_ready()
+        wait_back(client, times)
+    assert client.state() == "Online"
+
+
 def test_names_are_resolved_again(lab):
     """The server moves to another address while the client is on its way."""
     path = lab.run.directory / "moving-hosts"
