@@ -66,11 +66,13 @@ static void take_addresses(struct sw_candidate *candidate, const struct addrinfo
     }
 }
 
+/* Of one server alone, the final line speaks. */
 static void set_name_error(struct sw_candidate *candidate, const char *what)
 {
     candidate->exit = SW_EXIT_NAME;
     snprintf(candidate->why, sizeof candidate->why, "server %s: %s", candidate->server->server.host,
              what);
+    if (candidate->client->n_candidates > 1) sw_log_warn("%s", candidate->why);
 }
 
 static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
@@ -190,6 +192,19 @@ static struct sw_target *untried(struct sw_candidate *candidate)
     return NULL;
 }
 
+/* One of several that came to nothing; of one alone, the final line speaks. */
+static void tell(const struct sw_candidate *candidate, const struct sw_attempt *attempt)
+{
+    char address[SW_ADDRESS_TEXT];
+    if (candidate->n == 1 && candidate->client->n_candidates == 1) return;
+    sw_log_event(
+        SW_LOG_WARN,
+        SW_LOG_FIELDS({"server", .text = candidate->server->server.host},
+                      {"address", .text = sw_address_text(&attempt->address, address)},
+                      {"mode", .text = attempt->server->mode == SW_DATAGRAM ? "udp" : "tcp"}),
+        "%s", attempt->why);
+}
+
 /* Of several addresses' failures the most telling is kept. */
 static void bury(struct sw_candidate *candidate, struct sw_target *target, sw_time now)
 {
@@ -200,10 +215,10 @@ static void bury(struct sw_candidate *candidate, struct sw_target *target, sw_ti
         memcpy(candidate->why, attempt->why, sizeof candidate->why);
     }
     if (attempt->exit == SW_EXIT_LOGIN) candidate->state = SW_CONTENDER_FAILED;
+    tell(candidate, attempt);
     sw_attempt_free(attempt);
     target->attempt = NULL;
     candidate->next_start = now;
-    if (candidate->n > 1 || candidate->client->n_candidates > 1) sw_log_warn("%s", candidate->why);
 }
 
 /* One address goes on: those that nothing was heard from are taken back. */

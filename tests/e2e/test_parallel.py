@@ -116,6 +116,17 @@ def test_losers_leave_no_session(lab):
     server.wait_for_sessions(0)
 
 
+def test_each_failure_says_whose_it_is(lab, hosts):
+    programs.Server(lab).wait_ready()
+    address = lab.server_address()
+    client = connect(lab, [entry("other.slipway.test"), entry(address, port=20001), entry(address)],
+                     preferred_connection_wait_interval="10s", launcher=hosts(address))
+    client.wait_online(timeout=PROMPT + 10)
+    warnings = [line for line in client.process.log().splitlines() if " WARN client: " in line]
+    assert any("server other.slipway.test: " in line for line in warnings), warnings
+    assert any(f"server={address} address={address}:20001 mode=udp" in line for line in warnings)
+
+
 def test_a_login_refused_by_one_is_accepted_by_another(lab):
     programs.Server(lab).wait_ready()
     address = lab.server_address()
