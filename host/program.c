@@ -4,7 +4,8 @@
  * One child process with an anonymous file as standard input and another one for what it says, so
  * that neither side ever waits for the other to read. Its end is waited for through a pidfd, which
  * has a time limit and leaves other children and SIGCHLD alone. The child gets default signal
- * handling: the programs themselves hold signals back.
+ * handling, since the programs themselves hold signals back, and a process group of its own: Ctrl-C
+ * on a terminal, pressed once more while the client tidies up, must not hit what does it.
  */
 
 #include "host/program.h"
@@ -75,7 +76,8 @@ static int spawn(pid_t *pid, const char *path, const char *const argv[], int inp
     posix_spawn_file_actions_adddup2(&files, output, STDERR_FILENO);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+                                              POSIX_SPAWN_SETPGROUP);
     /* posix_spawn() does not change the strings, its type only cannot say so. */
     int error = posix_spawn(pid, path, &files, &attributes, (char *const *)argv, environ);
     posix_spawnattr_destroy(&attributes);
@@ -95,7 +97,7 @@ static int wait_for(pid_t pid)
         while (ready < 0 && errno == EINTR);
         close(fd);
     }
-    if (ready <= 0) kill(pid, SIGKILL);
+    if (ready <= 0) kill(-pid, SIGKILL); /* with what it has started */
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR) return -1;
     if (ready > 0) return status;

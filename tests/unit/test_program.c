@@ -78,6 +78,13 @@ static void test_child_can_be_signalled_although_we_hold_signals(void **state)
     sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
+static void test_child_has_a_process_group_of_its_own(void **state)
+{
+    const char *script =
+        "read -r pid name state parent group rest < /proc/self/stat; test \"$group\" = $$";
+    assert_int_equal(sw_program_run(SH(script), NULL, why, sizeof why), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -86,6 +93,7 @@ int main(void)
         cmocka_unit_test(test_missing_program),
         cmocka_unit_test(test_found_without_a_path_in_the_environment),
         cmocka_unit_test(test_child_can_be_signalled_although_we_hold_signals),
+        cmocka_unit_test(test_child_has_a_process_group_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
