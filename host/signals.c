@@ -50,6 +50,8 @@ void sw_signals_watch(struct sw_signals *signals, uv_loop_t *loop, sw_signal_han
 void sw_signals_close(struct sw_signals *signals)
 {
     mask(SIG_BLOCK);
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         uv_close((uv_handle_t *)&signals->handles[i], NULL);
+        signal(numbers[i], SIG_IGN); /* other threads do not block it */
+    }
 }
