@@ -2,8 +2,8 @@
 
 /*
  * Fragments as a peer may send them, in any order, overlapping, contradictory, too many
- * (docs/protocol/session.md §18): what becomes of each is what a plain reassembly with a flag per
- * byte says, and what comes out whole is what went in.
+ * (docs/protocol/session.md §18): what becomes of each is what a plain reassembly says, and what
+ * comes out whole is what went in.
  *
  * The input is a list of fragments, eight bytes each: number, offset, length, the last one or not,
  * and how long after the one before.
@@ -17,11 +17,15 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static uint8_t source[65536 + 256];
-    struct checked_reassembly *c = checked_reassembly_new();
+    static struct checked_reassembly *c;
     sw_time now = SW_SECOND;
 
-    for (size_t i = 0; i < sizeof source; i++)
-        source[i] = (uint8_t)(i * 31 + i / 251);
+    if (c == NULL) {
+        c = checked_reassembly_new();
+        for (size_t i = 0; i < sizeof source; i++)
+            source[i] = (uint8_t)(i * 31 + i / 251);
+    }
+    checked_reassembly_reset(c);
     for (const uint8_t *order = data; order + ORDER <= data + size; order += ORDER) {
         size_t len = sw_get_be16(order + 3);
         if ((order[5] & 0x40) == 0) len = len % 256 * 8; /* mostly what an honest peer sends */
@@ -34,6 +38,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         checked_add(c, &frag, now);
         now += order[7] * (SW_SECOND / 64);
     }
-    checked_reassembly_free(c);
     return 0;
 }

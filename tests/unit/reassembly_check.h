@@ -3,25 +3,29 @@
 #define SW_TESTS_REASSEMBLY_CHECK_H
 
 /*
- * A reassembly that is watched by the plainest one there is: one flag per byte. Whatever fragments
- * come, both must agree on what becomes of each, and on every byte of what is whole
- * (docs/protocol/session.md §18).
+ * A reassembly that is watched by the plainest one there is: one flag per unit of eight bytes,
+ * where every piece begins and all but the last end. Whatever fragments come, both must agree on
+ * what becomes of each, and on every byte of what is whole (docs/protocol/session.md §18).
  */
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/engine/reassembly.h"
 
+#define PLAIN_UNITS 8192
+
 struct plain_partial {
     bool used;
     uint16_t id;
     size_t end; /* 0: not known */
-    unsigned pieces;
+    size_t reach;
+    unsigned pieces, pages;
     sw_time began;
     uint64_t touched;
-    uint8_t have[65536], bytes[65536];
+    uint8_t have[PLAIN_UNITS], bytes[65536];
 };
 
 struct checked_reassembly {
@@ -48,18 +52,30 @@ static inline void checked_reassembly_free(struct checked_reassembly *c)
     free(c);
 }
 
-static inline unsigned plain_pages(const struct plain_partial *p)
+/** As new. */
+static inline void checked_reassembly_reset(struct checked_reassembly *c)
+{
+    sw_reassembly_free(c->r);
+    c->r = sw_reassembly_new();
+    assert(c->r != NULL);
+    for (size_t i = 0; i < SW_REASSEMBLY_PACKETS; i++)
+        c->partials[i].used = false;
+    memset(c->fates, 0, sizeof c->fates);
+    memset(c->expected, 0, sizeof c->expected);
+}
+
+static inline unsigned plain_count_pages(const struct plain_partial *p)
 {
     unsigned pages = 0;
     for (size_t page = 0; page < 32; page++)
-        pages += memchr(p->have + page * 2048, 1, 2048) != NULL;
+        pages += memchr(p->have + page * 256, 1, 256) != NULL;
     return pages;
 }
 
 static inline unsigned plain_ranges(const struct plain_partial *p)
 {
     unsigned ranges = 0;
-    for (size_t i = 0; i < 65536; i++)
+    for (size_t i = 0; i < PLAIN_UNITS; i++)
         ranges += p->have[i] && (i == 0 || !p->have[i - 1]);
     return ranges;
 }
@@ -90,7 +106,7 @@ static inline struct plain_partial *plain_find(struct checked_reassembly *c, uin
         unused = plain_oldest(c, NULL);
         c->expected[SW_FRAGMENT_EVICTED]++;
     }
-    memset(unused, 0, sizeof *unused);
+    memset(unused, 0, offsetof(struct plain_partial, bytes));
     unused->used = true;
     unused->id = id;
     unused->began = now;
@@ -101,19 +117,20 @@ static inline enum sw_fragment_fate plain_enter(struct plain_partial *p,
                                                 const struct sw_frame_frag *f)
 {
     const size_t end = f->offset + f->data.len;
-    size_t reach = 0;
+    uint8_t *units = p->have + f->offset / 8;
+    const size_t n = (f->data.len + 7) / 8;
 
-    for (size_t i = 0; i < 65536; i++)
-        if (p->have[i]) reach = i + 1;
     if (f->more && p->end != 0 && end >= p->end) return SW_FRAGMENT_BEYOND;
-    if (!f->more && (p->end != 0 || reach > end)) return SW_FRAGMENT_BEYOND;
+    if (!f->more && (p->end != 0 || p->reach > end)) return SW_FRAGMENT_BEYOND;
     if (++p->pieces > SW_REASSEMBLY_PIECES) return SW_FRAGMENT_TOO_MANY;
-    if (memchr(p->have + f->offset, 1, f->data.len) != NULL) return SW_FRAGMENT_OVERLAPS;
-    memset(p->have + f->offset, 1, f->data.len);
+    if (memchr(units, 1, n) != NULL) return SW_FRAGMENT_OVERLAPS;
+    memset(units, 1, n);
     memcpy(p->bytes + f->offset, f->data.data, f->data.len);
+    p->pages = plain_count_pages(p);
+    if (end > p->reach) p->reach = end;
     if (plain_ranges(p) > SW_REASSEMBLY_PIECES / 2) return SW_FRAGMENT_TOO_MANY;
     if (!f->more) p->end = end;
-    if (p->end == 0 || memchr(p->have, 0, p->end) != NULL) return SW_FRAGMENT_KEPT;
+    if (p->end == 0 || memchr(p->have, 0, (p->end + 7) / 8) != NULL) return SW_FRAGMENT_KEPT;
     return SW_FRAGMENT_COMPLETES;
 }
 
@@ -122,7 +139,7 @@ static inline void plain_make_room(struct checked_reassembly *c, struct plain_pa
     for (;;) {
         unsigned pages = 0;
         for (size_t i = 0; i < SW_REASSEMBLY_PACKETS; i++)
-            if (c->partials[i].used) pages += plain_pages(&c->partials[i]);
+            if (c->partials[i].used) pages += c->partials[i].pages;
         if (pages <= SW_REASSEMBLY_BYTES / 2048) break;
         plain_oldest(c, keep)->used = false;
         c->expected[SW_FRAGMENT_EVICTED]++;

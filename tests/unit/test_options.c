@@ -590,6 +590,10 @@ static void test_options_that_contradict_each_other(void **state)
     assert_refuses("mode: udp\nproxy_protocol: true\n",
                    "server.yaml:2: proxy_protocol: needs mode tcp or both; set mode: tcp or both, "
                    "or remove proxy_protocol");
+    assert_loads("mode: tcp\nenable_pmtud: true\n");
+    assert_a_warning(&report, "enable_pmtud: has no effect with mode tcp");
+    assert_loads("mode: udp\nenable_pmtud: true\n");
+    assert_true(config.enable_pmtud && report.n_warnings == 0);
     assert_loads("mode: both\nenable_expresslane: true\nproxy_protocol: true\n");
     assert_true(sw_server_serves(&config, SW_DATAGRAM) && sw_server_serves(&config, SW_STREAM));
     assert_string_equal(sw_server_mode_name(&config), "both");

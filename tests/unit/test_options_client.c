@@ -465,7 +465,8 @@ static void test_options_of_other_systems_say_so(void **state)
 
 static void test_options_of_udp_warn_without_a_udp_server(void **state)
 {
-    static const char *const udp[] = {"sndbuf: 1MiB", "rcvbuf: 1MiB", "enable_batch_receive: yes"};
+    static const char *const udp[] = {"sndbuf: 1MiB", "rcvbuf: 1MiB", "enable_batch_receive: yes",
+                                      "enable_pmtud: true"};
     char yaml[256];
     (void)state;
     for (size_t i = 0; i < sizeof udp / sizeof udp[0]; i++) {
@@ -477,6 +478,12 @@ static void test_options_of_udp_warn_without_a_udp_server(void **state)
         assert_loads(yaml);
         assert_int_equal(report.n_warnings, 0);
     }
+    assert_loads(LOGIN "mode: udp\nenable_pmtud: true\npmtud_base_mtu: 1200\n");
+    assert_int_equal(report.n_warnings, 0);
+    assert_int_equal(config.pmtud_base_mtu, 1200);
+    assert_loads(LOGIN "pmtud_base_mtu: 1200\n");
+    assert_int_equal(report.n_warnings, 1);
+    assert_a_warning(&report, "pmtud_base_mtu: has no effect without enable_pmtud: true");
     assert_loads(LOGIN "sndbuf: 8MiB\nrcvbuf: 8192KiB\n");
     assert_int_equal(report.n_warnings, 0);
     assert_loads("user: u\npassword: p\ndns_config_mode: noexec\nsndbuf: 1MiB\n"
