@@ -257,6 +257,7 @@ def test_udp_floating_ip(lab, directory, home):
     shown = lab.client.ip("-4", "address", "show", "dev", "out0").stdout
     assert second in shown and home not in shown
     traffic.ping(lab.client, lab.server_address(), count=1)
+    wait_until(lambda: traffic.can_reach(lab.client), 5, "a ping from the new address")
     inside_test(lab)
     server.check_sessions(1)
     if server.ours:
