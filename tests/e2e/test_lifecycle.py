@@ -143,6 +143,24 @@ def test_keepalive_holds_an_idle_tunnel(lab, mode):
     traffic.ping(lab.client, count=1)
 
 
+def test_on_demand_the_client_is_silent_until_nothing_comes_back(lab):
+    """keepalive_continuous: false counts, and the tracer takes the keepalive's place."""
+    server, client = programs.tunnel(
+        lab, client={"keepalive_continuous": False, "keepalive_interval": "200ms",
+                     "keepalive_timeout": "2s", "tracer_packet_timeout": "1s"})
+    traffic.ping(lab.client)
+    counts = [server.metrics()["udp_received"]]
+    for _ in range(2):
+        began = time.monotonic()
+        wait_until(lambda b=began: time.monotonic() - b > 1.5, 10, "an idle moment")
+        counts.append(server.metrics()["udp_received"])
+    assert counts[1] == counts[2], "ten intervals without traffic, and no Ping"
+    assert client.state() == "Online"
+    server.kill()
+    wait_until(lambda: not traffic.can_reach(lab.client) and not client.is_running(), 20, "its end")
+    assert client.process.returncode() == Exit.SILENT
+
+
 def test_server_frees_inside_addresses(lab):
     """A pool of two addresses serves client after client."""
     server = programs.Server(lab, ip_pool="10.125.0.0/29", tun_ip="10.125.0.1",
