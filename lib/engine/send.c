@@ -26,8 +26,10 @@
 /* What one sealed record adds to its plaintext on a stream. */
 #define STREAM_RECORD_OVERHEAD 22
 
-/* packet->next: 0 untouched, else the next segment and one. */
+/* packet->next: 0 untouched, else the next segment and one; with a mark if the codec was offered it
+ * and left it alone. */
 enum { UNTOUCHED = 0, FIRST_SEGMENT = 1 };
+#define LEFT_ALONE (1u << 31)
 
 /* Cut or not, what is sent looks the same: count pieces of at most piece_max bytes. */
 struct pieces {
@@ -268,20 +270,29 @@ static int send_in_fragments(struct sw_conn *conn, const struct pieces *pieces, 
     return r;
 }
 
+/* Room for a piece by either lane, or for the first of its fragments, which ask for themselves. */
+static int piece_room(const struct sw_conn *conn, size_t len)
+{
+    size_t most = conn->limits.data;
+    return sw_output_room(conn->engine, (len < most ? len : most) + SW_LANE_HEADER_LEN);
+}
+
 static int send_datagrams(struct sw_conn *conn, struct sw_inside_packet *packet,
                           const struct pieces *pieces)
 {
     bool fast = sw_expresslane_ready(&conn->lane) && pieces->piece_max <= conn->limits.lane;
+    unsigned i = (packet->next & ~LEFT_ALONE) - FIRST_SEGMENT;
 
-    for (; packet->next - FIRST_SEGMENT < pieces->count; packet->next++) {
-        unsigned i = packet->next - FIRST_SEGMENT;
+    for (; i < pieces->count; packet->next = ++i + FIRST_SEGMENT) {
         size_t len = piece_len(pieces, i);
 
-        if (sw_output_room(conn->engine, len + SW_LANE_HEADER_LEN) < 0) return SW_EAGAIN;
-        if (conn->encoding.enabled && !pieces->encoded) {
+        if (piece_room(conn, len) < 0) return SW_EAGAIN;
+        if (conn->encoding.enabled && !pieces->encoded && (packet->next & LEFT_ALONE) == 0) {
             enum sw_codec_result result = encode_piece(conn, pieces, i, len);
             if (result == SW_CODEC_FAILED || conn->state != SW_STATE_ONLINE) return 0;
             if (result == SW_CODEC_TAKEN) continue;
+            packet->next |= LEFT_ALONE;
+            if (piece_room(conn, len) < 0) return SW_EAGAIN; /* the codec has sent something */
         }
         if (len > conn->limits.data) {
             if (send_in_fragments(conn, pieces, i) < 0) return SW_EAGAIN;

@@ -345,6 +345,55 @@ static void test_what_the_codec_makes_may_go_in_fragments(void **state)
     ends_end(&ends);
 }
 
+/* Sends a packet of its own with each one that it leaves alone. */
+static enum sw_codec_result chatter(void *instance, const uint8_t *packet, size_t len, sw_time now)
+{
+    const struct flipper *f = instance;
+    uint8_t out[1500];
+
+    flip(packet, len, out);
+    int r = sw_conn_encoded(f->conn, out, len, now);
+    assert_true(r == 0 || r == SW_EAGAIN);
+    return SW_CODEC_SKIPPED;
+}
+
+/* What the codec sends takes the room that its packet was to have: the packet waits. */
+static void test_a_packet_waits_for_the_room_that_the_codec_took(void **state)
+{
+    static const struct sw_codec chatty = {
+        .open = flip_open, .close = flip_close, .encode = chatter, .decode = flip_decode};
+    struct ends ends;
+
+    (void)state;
+    for (int lane = 0; lane < 2; lane++) {
+        ends_nodes(&ends, 6, &(struct client_options){0});
+        ends.client->config.codec = &chatty;
+        ends.client->config.encode_at_connect = true;
+        ends.client->config.expresslane = ends.server->config.expresslane = lane != 0;
+        ends_connect(&ends);
+        ends.server->inside = check_packet;
+        good = 0;
+        codec.decoded = 0;
+        for (uint32_t i = 0; i < 1000; i++) {
+            uint8_t packet[1500];
+            size_t body = 900 + world_random(&ends.world, 200);
+            struct sw_inside_packet inside = {
+                .data = packet, .len = world_packet(packet, TUN_IP, REMOTE_IP, i, body)};
+            ends.client->flush_blocked = true;
+            while (sw_conn_send(ends.client->conn, &inside, ends.world.now) == SW_EAGAIN) {
+                ends.client->flush_blocked = false;
+                world_flush(ends.client);
+            }
+        }
+        ends.client->flush_blocked = false;
+        world_flush(ends.client);
+        world_run(&ends.world, SW_SECOND, NULL);
+        world_check(&ends.world, good == 1000 + codec.decoded);
+        world_check(&ends.world, counters(ends.client)->udp_no_room == 0);
+        ends_end(&ends);
+    }
+}
+
 static void test_a_codec_that_fails_ends_the_connection(void **state)
 {
     (void)state;
@@ -720,6 +769,7 @@ int main(void)
         cmocka_unit_test(test_a_codec_may_keep_packets_for_later),
         cmocka_unit_test(test_superpackets_are_cut_before_they_are_encoded),
         cmocka_unit_test(test_what_the_codec_makes_may_go_in_fragments),
+        cmocka_unit_test(test_a_packet_waits_for_the_room_that_the_codec_took),
         cmocka_unit_test(test_a_codec_that_fails_ends_the_connection),
         cmocka_unit_test(test_a_request_is_repeated_five_times_and_given_up),
         cmocka_unit_test(test_encoding_is_agreed_on_through_bad_weather),

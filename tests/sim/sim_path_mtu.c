@@ -104,6 +104,7 @@ static void everything_arrives(struct way *way)
         send_both(way, len);
     for (size_t len = 5000; len < 65535; len += 17000)
         send_both(way, len);
+    send_both(way, 65535);
     world_run(&way->world, SW_SECOND, NULL);
     world_check(&way->world, all_arrived(&way->at[0]) && all_arrived(&way->at[1]));
 }
@@ -324,6 +325,42 @@ static void test_a_full_batch_loses_neither_segments_nor_fragments(void **state)
     }
 }
 
+/* The rest of a superpacket waits, and meanwhile the path turns out to be narrower. */
+static void test_what_waits_arrives_although_the_path_has_shrunk(void **state)
+{
+    static uint8_t bytes[SUPERPACKET_MAX];
+    (void)state;
+    for (unsigned seed = 0; seed < 40; seed++) {
+        struct way way;
+        way_open(&way, 500 + seed, seed % 2 != 0);
+        way_connect(&way);
+        settle(&way, SW_SECOND);
+        struct node *server = way.server;
+        struct sw_inside_packet packet;
+        int r;
+        server->flush_blocked = true;
+        for (uint32_t i = 0;; i++) {
+            packet =
+                superpacket(bytes, REMOTE_IP, POOL_FIRST_IP, 1 + world_random(&way.world, 65495),
+                            (uint16_t)(1200 + world_random(&way.world, 151)), i);
+            expect_segments(&way.at[1], &packet, REMOTE_IP, TUN_IP);
+            r = sw_conn_send(server->conn, &packet, way.world.now);
+            if (r != 0) break;
+        }
+        world_check(&way.world, r == SW_EAGAIN);
+        server->flush_blocked = false;
+        world_flush(server);
+        const struct sw_path *path = sw_conn_path(server->conn);
+        sw_engine_too_long(server->engine, path, 1300, way.world.now);
+        world_check(&way.world, path_of(server).plpmtu == SW_PMTUD_FLOOR);
+        world_check(&way.world, sw_conn_send(server->conn, &packet, way.world.now) == 0);
+        world_flush(server);
+        world_run(&way.world, SW_SECOND, NULL);
+        world_check(&way.world, all_arrived(&way.at[1]));
+        way_end(&way);
+    }
+}
+
 /* --- weather, and peers who mean no good -------------------------------------------------------*/
 
 static void test_whatever_the_weather_only_whole_packets_arrive(void **state)
@@ -457,6 +494,7 @@ int main(void)
         cmocka_unit_test(test_a_lane_that_loses_large_packets_makes_the_search_look),
         cmocka_unit_test(test_tcp_superpackets_are_cut_to_what_passes),
         cmocka_unit_test(test_a_full_batch_loses_neither_segments_nor_fragments),
+        cmocka_unit_test(test_what_waits_arrives_although_the_path_has_shrunk),
         cmocka_unit_test(test_whatever_the_weather_only_whole_packets_arrive),
         cmocka_unit_test(test_fragments_that_contradict_each_other_end_nothing),
         cmocka_unit_test(test_a_peer_that_never_answers_gets_packets_of_the_floor),
