@@ -363,13 +363,14 @@ static int send_stream(struct sw_conn *conn, struct sw_inside_packet *packet,
     return 0;
 }
 
-/* session.md §3.3: a server drops for one slow client, a client waits. */
+/* session.md §3.3: a server drops for one slow client, a client waits; unless no waiting helps,
+ * because the segments are so small that their headers make too much of them. */
 static int stream_room(struct sw_conn *conn, const struct pieces *pieces)
 {
-    size_t waiting = sw_stream_queue_len(&conn->out);
+    size_t cost = stream_cost(pieces);
 
-    if (waiting == 0 || waiting + stream_cost(pieces) <= SW_STREAM_QUEUE_LIMIT) return 0;
-    if (conn->engine->config.role == SW_CLIENT) return SW_EAGAIN;
+    if (sw_stream_queue_len(&conn->out) + cost <= SW_STREAM_QUEUE_LIMIT) return 0;
+    if (conn->engine->config.role == SW_CLIENT && cost <= SW_STREAM_QUEUE_LIMIT) return SW_EAGAIN;
     conn->engine->counters.drop_queue_full++;
     return SW_EFULL;
 }

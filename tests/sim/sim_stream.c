@@ -214,6 +214,32 @@ static void test_a_superpacket_beyond_the_queue_is_dropped_whole(void **state)
     end(&world, &stream);
 }
 
+/* A superpacket of tiny segments, as a guest's forged offload header makes it, is longer with its
+ * frames than the queue ever is. */
+static void test_a_superpacket_that_never_fits_the_queue_ends_nothing(void **state)
+{
+    static uint8_t bytes[SUPERPACKET_MAX];
+    struct world world;
+    struct stream stream;
+
+    (void)state;
+    pair(&world, &stream, 27, 5000);
+    const uint32_t to[2] = {POOL_FIRST_IP, REMOTE_IP};
+    for (int i = 0; i < 2; i++) {
+        struct node *node = &world.nodes[i], *far = &world.nodes[1 - i];
+        uint8_t small[200];
+        struct sw_inside_packet packet =
+            superpacket(bytes, i == 0 ? REMOTE_IP : TUN_IP, to[i], 65000, 1, 1);
+        world_check(&world, sw_conn_send(node->conn, &packet, world.now) == 0);
+        world_check(&world, counters(node)->drop_queue_full == 1 && node->closed == 0);
+        world_send(node, node->conn, small,
+                   world_packet(small, i == 0 ? REMOTE_IP : TUN_IP, to[i], 1, 50));
+        world_run(&world, SW_SECOND, NULL);
+        world_check(&world, far->inside_count == 1);
+    }
+    end(&world, &stream);
+}
+
 static void test_a_client_waits_for_room(void **state)
 {
     static uint8_t bytes[SUPERPACKET_MAX];
@@ -572,6 +598,7 @@ int main(void)
         cmocka_unit_test(test_answers_that_nobody_reads_are_bounded),
         cmocka_unit_test(test_a_peer_that_fills_the_queue_through_tls_is_gone),
         cmocka_unit_test(test_a_superpacket_beyond_the_queue_is_dropped_whole),
+        cmocka_unit_test(test_a_superpacket_that_never_fits_the_queue_ends_nothing),
         cmocka_unit_test(test_a_client_waits_for_room),
         cmocka_unit_test(test_goodbye_follows_what_was_queued),
         cmocka_unit_test(test_an_undecodable_frame_ends_the_stream),
