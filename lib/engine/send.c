@@ -419,7 +419,7 @@ static int send_packet(struct sw_conn *conn, struct sw_inside_packet *packet)
     sw_key_update_after_send(conn);
     if (r == 0 && conn->state == SW_STATE_ONLINE) trace(conn);
     if (conn->encoding.enabled && conn->state == SW_STATE_ONLINE) sw_encoding_watch(conn);
-    return r;
+    return conn->state == SW_STATE_ONLINE ? r : 0; /* nothing waits for what a callback closed */
 }
 
 void sw_conn_peer_reply(struct sw_conn *conn, uint8_t *data, size_t len)

@@ -18,6 +18,7 @@
 #include "lib/tls/session.h"
 #include "tests/sim/lane_pair.h"
 #include "tests/sim/stream.h"
+#include "tests/sim/superpacket.h"
 #include "tests/sim/world.h"
 
 static void update_keys(struct node *node)
@@ -273,6 +274,35 @@ static void test_keys_also_change_by_volume(void **state)
         world_check(&world, of(&world, 0)->key_update_complete == 3);
         world_end(&world);
     }
+}
+
+static void close_at_update(struct node *node, struct sw_conn *conn, const struct sw_event *event)
+{
+    if (event->type == SW_EVENT_KEY_UPDATE_BEGIN) sw_conn_close(conn, 0, node->world->now);
+}
+
+/* Who closes the connection when an update begins has nothing that waits for it any more. */
+static void test_nothing_waits_for_a_connection_that_its_update_has_closed(void **state)
+{
+    static uint8_t bytes[SUPERPACKET_MAX];
+    struct world world;
+    int r = 0;
+
+    (void)state;
+    world_pair(&world, 512, &(struct client_options){0});
+    struct node *server = &world.nodes[0];
+    server->event = close_at_update;
+    server->flush_blocked = true;
+    for (uint32_t i = 0; i < 100 && r == 0 && server->closed == 0; i++) {
+        struct sw_inside_packet packet =
+            superpacket(bytes, REMOTE_IP, POOL_FIRST_IP, 65000, 1310, i);
+        if (server->batch->size - server->batch->len < packet.len)
+            server->engine->config.key_update_records = 1;
+        r = sw_conn_send(server->conn, &packet, world.now);
+    }
+    world_check(&world, server->closed == 1 && r == 0);
+    server->flush_blocked = false;
+    world_end(&world);
 }
 
 /* Deviation: the DTLS timer runs while anything is unacknowledged; here it is the server alone that
@@ -589,6 +619,7 @@ int main(void)
         cmocka_unit_test(test_keys_change_when_their_interval_is_over_and_something_comes_in),
         cmocka_unit_test(test_an_interval_of_zero_keeps_the_keys),
         cmocka_unit_test(test_keys_also_change_by_volume),
+        cmocka_unit_test(test_nothing_waits_for_a_connection_that_its_update_has_closed),
         cmocka_unit_test(test_a_client_without_a_timer_follows_whatever_is_lost),
         cmocka_unit_test(test_data_flows_through_many_updates_in_bad_weather),
         cmocka_unit_test(test_data_flows_through_updates_on_a_long_way),
