@@ -435,10 +435,13 @@ void sw_conn_peer_reply(struct sw_conn *conn, uint8_t *data, size_t len)
     }
     packet.len = ip.total_len;
     cut(engine, &packet, &pieces);
-    if (conn->transport == SW_DATAGRAM)
-        send_datagrams(conn, &packet, &pieces);
-    else if (stream_room(conn, &pieces) == 0)
-        send_stream(conn, &packet, &pieces);
+    if (conn->transport == SW_DATAGRAM) {
+        if (send_datagrams(conn, &packet, &pieces) < 0) engine->counters.udp_no_room++;
+        return;
+    }
+    int r = stream_room(conn, &pieces);
+    if (r == 0) send_stream(conn, &packet, &pieces);
+    if (r == SW_EAGAIN) engine->counters.drop_queue_full++;
 }
 
 int sw_conn_send(struct sw_conn *conn, struct sw_inside_packet *packet, sw_time now)

@@ -262,6 +262,33 @@ static void test_a_packet_spoiled_by_a_plugin_is_counted_and_dropped(void **stat
     line_end(&line);
 }
 
+/* Nobody waits with a reply: what finds no room is lost, and counted. */
+static void test_a_reply_that_finds_no_room_is_counted(void **state)
+{
+    struct line line;
+    uint8_t packet[1500];
+
+    (void)state;
+    reset();
+    line_nodes(&line, 32, false);
+    line.server->config.inside_plugins = (struct sw_plugin_list){three, 1};
+    line_connect(&line);
+    const struct sw_engine_counters *c = sw_engine_counters(line.server->engine);
+    tolds[0].out = SW_PLUGIN_REPLY;
+    line.server->flush_blocked = true;
+    struct sw_inside_packet inside = {.data = packet};
+    do {
+        inside.next = 0;
+        inside.len = world_packet(packet, REMOTE_IP, POOL_FIRST_IP, 1, 1399);
+    } while (sw_conn_send(line.server->conn, &inside, line.world.now) == 0);
+    world_send(line.client, line.client->conn, packet,
+               world_packet(packet, TUN_IP, REMOTE_IP, 1, 1399));
+    world_run(&line.world, SW_SECOND / 10, NULL);
+    world_check(&line.world, c->plugin_replied == 1 && c->udp_no_room == 1);
+    line.server->flush_blocked = false;
+    line_end(&line);
+}
+
 /* --- made and refused --------------------------------------------------------------------------*/
 
 static void test_a_connection_that_a_plugin_cannot_serve_is_not_made(void **state)
@@ -342,6 +369,7 @@ int main(void)
         cmocka_unit_test(test_a_packet_may_grow_where_it_has_room),
         cmocka_unit_test(test_a_packet_may_not_grow_beyond_one_record_of_a_stream),
         cmocka_unit_test(test_a_packet_spoiled_by_a_plugin_is_counted_and_dropped),
+        cmocka_unit_test(test_a_reply_that_finds_no_room_is_counted),
         cmocka_unit_test(test_a_connection_that_a_plugin_cannot_serve_is_not_made),
         cmocka_unit_test(test_the_source_guard_lets_pass_what_the_server_told),
     };
