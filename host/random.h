@@ -14,7 +14,7 @@ void sw_random_fill(uint8_t *out, size_t len);
 /** The same in the shape of the library's random callbacks; user is not looked at. */
 void sw_random_callback(void *user, uint8_t *out, size_t len);
 
-/** A uniformly distributed number below limit, which is at least 1. */
+/** A uniformly distributed number below limit, which is at least 1. Not for secrets. */
 uint32_t sw_random_below(uint32_t limit);
 
 #endif

@@ -8,8 +8,20 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cmocka.h>
+
+static unsigned calls;
+
+/* In place of the C library's. */
+ssize_t getrandom(void *out, size_t len, unsigned flags)
+{
+    calls++;
+    return syscall(SYS_getrandom, out, len, flags);
+}
 
 static void test_fill_touches_exactly_its_bytes(void **state)
 {
@@ -41,11 +53,21 @@ static void test_below_stays_below_and_reaches_everything(void **state)
     (void)sw_random_below(UINT32_MAX);
 }
 
+/* A pool of 16 million addresses is shuffled before the server can start. */
+static void test_millions_take_few_calls(void **state)
+{
+    unsigned before = calls;
+    for (uint32_t i = 0; i < 100000; i++)
+        (void)sw_random_below(i + 1);
+    assert_in_range(calls - before, 1, 200);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fill_touches_exactly_its_bytes),
         cmocka_unit_test(test_below_stays_below_and_reaches_everything),
+        cmocka_unit_test(test_millions_take_few_calls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
