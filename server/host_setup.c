@@ -218,11 +218,11 @@ static bool lacks_address(struct sw_host_setup *setup)
     return sw_netlink_route_lookup(setup->nl, &ip, 0, &route) < 0 || route.index != LOOPBACK_INDEX;
 }
 
-/* The pool's last host address is no usual choice for tun_ip, so it stands for the others. */
+/* One host address stands for all of them; tun_ip has a way of its own. */
 static bool lacks_route(struct sw_host_setup *setup)
 {
     uint32_t last = ntohl(setup->pool.address.s_addr) | (UINT32_MAX >> setup->pool.prefix);
-    struct sw_address inside = ipv4(last - 1);
+    struct sw_address inside = ipv4(last - 1 != setup->tun_ip ? last - 1 : last - 2);
     struct sw_route route;
     return sw_netlink_route_lookup(setup->nl, &inside, 0, &route) < 0 ||
            (route.index != setup->tun_index && route.index != LOOPBACK_INDEX);
@@ -248,6 +248,13 @@ static int find_device(struct sw_host_setup *setup, const char *device, char *wh
     }
     if (if_nametoindex(setup->device) == 0) {
         snprintf(why, why_size, "host_setup: there is no device %s", setup->device);
+        return SW_EINVAL;
+    }
+    if (strcmp(setup->device, setup->tun) == 0) {
+        snprintf(why, why_size,
+                 "host_setup: %s is the TUN device itself; set host_setup_device to the device "
+                 "towards the Internet",
+                 setup->device);
         return SW_EINVAL;
     }
     if (can_be_quoted(setup->device) && can_be_quoted(setup->tun)) return 0;

@@ -167,6 +167,21 @@ static void test_everything_is_done_and_undone(void **state)
     assert_false(leads("10.125.0.1", if_nametoindex("lo")));
 }
 
+/* The way to tun_ip is there before that of the pool, whichever address it is. */
+static void test_pool_has_a_route_when_tun_ip_is_its_last_address(void **state)
+{
+    NEED_NFT();
+    struct sw_host_setup_plan plan = plan_for(&tun, "10.125.0.0");
+    struct sw_host_setup *setup;
+    plan.tun_ip = ip_of("10.125.0.254");
+    assert_int_equal(sw_netlink_address_add(nl, tun.index, plan.tun_ip, 32, 0), 0);
+    assert_int_equal(sw_host_setup_start(&plan, &setup, why, sizeof why), 0);
+    assert_true(leads("10.125.0.9", tun.index));
+    sw_host_setup_stop(setup);
+    assert_false(leads("10.125.0.9", tun.index));
+    assert_true(leads("10.125.0.254", if_nametoindex("lo")));
+}
+
 static void test_what_was_there_stays(void **state)
 {
     NEED_NFT();
@@ -252,6 +267,11 @@ static void test_failure_changes_nothing(void **state)
     plan.device = "none0";
     assert_true(sw_host_setup_start(&plan, &setup, why, sizeof why) < 0);
     assert_string_equal(why, "host_setup: there is no device none0");
+    plan.device = tun.name;
+    assert_true(sw_host_setup_start(&plan, &setup, why, sizeof why) < 0);
+    assert_string_equal(why,
+                        "host_setup: slip-0 is the TUN device itself; set host_setup_device to "
+                        "the device towards the Internet");
     plan.device = "wan0";
     plan.tun_index = 12345;
     assert_true(sw_host_setup_start(&plan, &setup, why, sizeof why) < 0);
@@ -270,6 +290,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_everything_is_done_and_undone),
+        TEST(test_pool_has_a_route_when_tun_ip_is_its_last_address),
         TEST(test_what_was_there_stays),
         TEST(test_killed_server_is_cleaned_up_after),
         TEST(test_table_of_a_device_that_is_gone_is_removed),
