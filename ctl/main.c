@@ -69,11 +69,12 @@ int main(int argc, char **argv)
         {"version", no_argument, NULL, 'V'},
         {0},
     };
+    static char name[] = "slipwayctl";
     const char *path = NULL;
     bool as_json = false;
     int flag;
 
-    if (argc > 0) argv[0] = (char[]){"slipwayctl"}; /* for getopt's messages */
+    if (argc > 0) argv[0] = name; /* for getopt's messages */
     while ((flag = getopt_long(argc, argv, "s:jhV", flags, NULL)) != -1) {
         switch (flag) {
         case 's':

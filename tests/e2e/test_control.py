@@ -62,6 +62,21 @@ def test_slipwayctl_speaks_to_people_and_to_programs(lab):
         assert lines.keys() == metrics.keys()
 
 
+@pytest.mark.parametrize("arguments, words", (
+    ((), "a command is missing"),
+    (("start",), "unknown command: start"),
+    (("status", "all"), "unexpected argument: all"),
+    (("--wait", "status"), "unrecognized option '--wait'"),
+    (("-x", "status"), "invalid option -- 'x'"),
+), ids=("nothing", "command", "argument", "long", "short"))
+@pytest.mark.asan
+def test_wrong_use_of_slipwayctl(arguments, words):
+    done = run([programs.program("slipwayctl"), *arguments], check=False)
+    assert done.returncode == 2
+    assert done.stderr == f"slipwayctl: {words}\nTry 'slipwayctl --help'.\n"
+    assert done.stdout == ""
+
+
 def test_slipwayctl_without_a_program(lab):
     nowhere = lab.run.directory / "nowhere.ctl"
     done = run([programs.program("slipwayctl"), "status", "--socket", nowhere], check=False)
