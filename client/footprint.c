@@ -44,16 +44,18 @@ static void undo_dns(const char *line, struct remains *remains)
 }
 
 /* With kill_switch the old table stands until the new one replaces it. */
-static void undo_filter(const struct sw_footprint *footprint, const char *line,
-                        struct remains *remains)
+static void undo_filter(struct sw_footprint *footprint, const char *line, struct remains *remains)
 {
     char table[SW_FIREWALL_NAME], mine[SW_FIREWALL_NAME], why[256];
     if (sscanf(line, "filter %47s", table) != 1) return;
     sw_firewall_table(footprint->tun, mine);
-    if (footprint->config->kill_switch && strcmp(table, mine) == 0) return;
-    if (sw_firewall_remove(table, why, sizeof why) == 0)
+    bool is_replaced = footprint->config->kill_switch && strcmp(table, mine) == 0;
+    if (!is_replaced && sw_firewall_remove(table, why, sizeof why) == 0) {
         remains->filter = true;
-    else
+        return;
+    }
+    snprintf(footprint->left, sizeof footprint->left, "%s", table);
+    if (!is_replaced)
         sw_log_warn("table inet %s of an earlier client is not removed: %s", table, why);
 }
 
@@ -79,6 +81,12 @@ static void undo_remains(struct sw_footprint *footprint)
     if (remains.routes > 0 || remains.dns || remains.filter)
         sw_log_info("removed what an earlier client left behind:%s%s%s", routes,
                     remains.dns ? " name server" : "", remains.filter ? " packet filter" : "");
+}
+
+static void note_left(const struct sw_footprint *footprint)
+{
+    if (footprint->left[0] != '\0')
+        sw_journal_note(footprint->journal, "filter %s", footprint->left);
 }
 
 static int open_journal(struct sw_footprint *footprint, char *why, size_t why_size)
@@ -117,15 +125,17 @@ static bool needs_names(const struct sw_client_config *config)
 static int load_filter(struct sw_footprint *footprint, char *why, size_t why_size)
 {
     char table[SW_FIREWALL_NAME], reason[256];
-    if (!footprint->filtering)
-        sw_journal_note(footprint->journal, "filter %s", sw_firewall_table(footprint->tun, table));
+    sw_firewall_table(footprint->tun, table);
+    if (!footprint->filtering) sw_journal_note(footprint->journal, "filter %s", table);
     int error = sw_firewall_load(&footprint->firewall, reason, sizeof reason);
-    if (error < 0)
+    if (error < 0) {
         snprintf(why, why_size, "%s: %s",
                  footprint->config->kill_switch ? "kill_switch" : "block_ipv6", reason);
-    else
-        footprint->filtering = true;
-    return error;
+        return error;
+    }
+    footprint->filtering = true;
+    if (strcmp(footprint->left, table) == 0) footprint->left[0] = '\0';
+    return 0;
 }
 
 static int open_filter(struct sw_footprint *footprint, char *why, size_t why_size)
@@ -174,6 +184,7 @@ int sw_footprint_open(struct sw_footprint *footprint, const struct sw_client_con
     footprint->routes.nl = nl;
     undo_remains(footprint);
     sw_journal_clear(footprint->journal);
+    note_left(footprint);
     footprint->routes.journal = footprint->journal;
     footprint->dns = (struct sw_dns){
         .root = "",
@@ -195,7 +206,9 @@ int sw_footprint_reach(struct sw_footprint *footprint, const struct sw_address *
                 --firewall->n_servers * sizeof firewall->servers[0]);
     firewall->servers[firewall->n_servers++] =
         (struct sw_firewall_server){.address = *server, .transport = transport};
-    return footprint->filtering ? load_filter(footprint, why, why_size) : 0;
+    int error = footprint->filtering ? load_filter(footprint, why, why_size) : 0;
+    if (error < 0) firewall->n_servers--; /* the next time may be better */
+    return error;
 }
 
 static int install_routes(struct sw_footprint *footprint, const struct sw_address *server,
@@ -236,35 +249,35 @@ void sw_footprint_repair(struct sw_footprint *footprint)
     sw_routes_repair(&footprint->routes);
 }
 
-/* True if the table is gone. */
-static bool close_filter(struct sw_footprint *footprint, bool clean)
+/* What still stands afterwards is in left. */
+static void close_filter(struct sw_footprint *footprint, bool clean)
 {
     char table[SW_FIREWALL_NAME], why[256];
-    if (!footprint->filtering) return true;
     sw_firewall_table(footprint->tun, table);
+    if (!footprint->filtering && strcmp(footprint->left, table) != 0) return;
+    snprintf(footprint->left, sizeof footprint->left, "%s", table);
     if (footprint->config->kill_switch && !clean) {
         sw_log_warn("kill_switch: traffic stays blocked until the next start; "
                     "\"nft delete table inet %s\" ends that",
                     table);
-        return false;
+    } else if (sw_firewall_remove(table, why, sizeof why) == 0) {
+        footprint->left[0] = '\0';
+    } else {
+        sw_log_warn("table inet %s is not removed: %s", table, why);
     }
-    if (sw_firewall_remove(table, why, sizeof why) == 0) return true;
-    sw_log_warn("table inet %s is not removed: %s", table, why);
-    return false;
 }
 
 void sw_footprint_close(struct sw_footprint *footprint, bool clean)
 {
-    char why[256], table[SW_FIREWALL_NAME];
+    char why[256];
     if (footprint->config == NULL) return;
     if (sw_dns_reset(&footprint->dns, why, sizeof why) < 0)
         sw_log_warn("the name server is not reset: %s", why);
     sw_routes_remove(&footprint->routes);
-    bool gone = close_filter(footprint, clean);
+    close_filter(footprint, clean);
     sw_journal_clear(footprint->journal);
-    if (!gone)
-        sw_journal_note(footprint->journal, "filter %s", sw_firewall_table(footprint->tun, table));
-    sw_journal_close(footprint->journal, !gone);
+    note_left(footprint);
+    sw_journal_close(footprint->journal, footprint->left[0] != '\0');
     footprint->journal = NULL;
     footprint->config = NULL;
 }

@@ -21,7 +21,8 @@ struct sw_footprint {
     struct sw_routes routes;
     struct sw_dns dns;
     struct sw_firewall firewall;
-    bool filtering; /**< the table is loaded */
+    bool filtering;              /**< the table is loaded */
+    char left[SW_FIREWALL_NAME]; /**< an earlier client's table that still stands; "": none */
 };
 
 /**
