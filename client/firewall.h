@@ -7,7 +7,7 @@
 #include <slipway/types.h>
 
 /** Servers that the filter may know at the same time. */
-#define SW_FIREWALL_SERVERS 64
+#define SW_FIREWALL_SERVERS 256
 
 struct sw_firewall {
     const char *tun;  /**< name of the TUN device */

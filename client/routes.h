@@ -8,7 +8,7 @@
 #include "host/netlink.h"
 
 /** Servers that may have a route of their own at the same time, while one of them is looked for. */
-#define SW_ROUTES_SERVERS 48
+#define SW_ROUTES_SERVERS 256
 #define SW_ROUTES_LAN     5
 #define SW_ROUTES_MAX     (SW_ROUTES_SERVERS + SW_ROUTES_LAN + 3)
 

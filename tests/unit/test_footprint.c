@@ -74,7 +74,7 @@ static int tear_down(void **state)
 
 static bool nft_was_told(const char *words)
 {
-    char text[4096] = "";
+    static char text[1 << 16];
     FILE *in = fopen(in_directory("read"), "r");
     if (in == NULL) return false;
     size_t n = fread(text, 1, sizeof text - 1, in);
@@ -100,7 +100,13 @@ static bool is_state_kept(void)
 static int start(bool kill_switch)
 {
     static struct sw_client_config config;
-    config = (struct sw_client_config){.kill_switch = kill_switch, .state_file = state_file};
+    config = (struct sw_client_config){
+        .kill_switch = kill_switch,
+        .block_ipv6 = true,
+        .route_mode = SW_CLIENT_ROUTES_NOEXEC,
+        .dns_config_mode = SW_CLIENT_DNS_NOEXEC,
+        .state_file = state_file,
+    };
     return sw_footprint_open(&footprint, &config, nl, "slipway0", 1, why, sizeof why);
 }
 
@@ -169,6 +175,19 @@ static void test_server_that_was_not_let_through_is_the_next_time(void **state)
     assert_false(is_state_kept());
 }
 
+static void test_all_of_a_long_list_are_let_through(void **state)
+{
+    struct sw_address server = sw_address_from_in((struct in_addr){htonl(0xc0000201)}, 27690);
+    assert_int_equal(start(false), 0);
+    for (unsigned i = 1; i < 250; i++) {
+        server.ip[3] = (uint8_t)i;
+        assert_int_equal(sw_footprint_reach(&footprint, &server, SW_DATAGRAM, why, sizeof why), 0);
+    }
+    assert_int_equal(sw_footprint_online(&footprint, &server, why, sizeof why), 0);
+    assert_true(nft_was_told("ip daddr 192.0.2.1 udp dport 27690 accept"));
+    sw_footprint_close(&footprint, true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,6 +195,7 @@ int main(void)
         cmocka_unit_test_setup(test_table_that_is_not_removed_goes_at_the_end, begin_well),
         cmocka_unit_test_setup(test_table_that_is_not_replaced_is_not_forgotten, begin_well),
         cmocka_unit_test_setup(test_server_that_was_not_let_through_is_the_next_time, begin_well),
+        cmocka_unit_test_setup(test_all_of_a_long_list_are_let_through, begin_well),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

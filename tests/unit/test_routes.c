@@ -315,6 +315,24 @@ static void test_another_server_is_reached_beside_the_tunnel(void **state)
     assert_false(is_there("203.0.113.10", 32, "192.0.2.1", &outside));
 }
 
+static void test_a_long_list_of_servers_is_reached_at_once(void **state)
+{
+    struct sw_routes routes = {.nl = nl};
+    char why[256] = "";
+    NEED_OWN_NETWORK(entered);
+    add("0.0.0.0", 0, "192.0.2.1", &outside);
+    const struct sw_routes_plan plan = plan_to("203.0.113.1");
+    assert_int_equal(sw_routes_install(&routes, &plan, why, sizeof why), 0);
+    struct sw_address server = plan.server;
+    for (unsigned i = 2; i < 250; i++) {
+        server.ip[3] = (uint8_t)i;
+        assert_true(sw_routes_reach(&routes, &server));
+    }
+    assert_int_equal(device_to("203.0.113.249"), outside.index);
+    sw_routes_remove(&routes);
+    assert_false(is_there("203.0.113.249", 32, "192.0.2.1", &outside));
+}
+
 static void test_rule_of_the_host_for_the_mark_is_left_in_charge(void **state)
 {
     struct sw_routes routes = {.nl = nl};
@@ -470,6 +488,7 @@ int main(void)
         ROUTES_TEST(test_other_gateway_is_followed),
         ROUTES_TEST(test_network_away_for_good_leaves_everything_to_be_removed),
         ROUTES_TEST(test_another_server_is_reached_beside_the_tunnel),
+        ROUTES_TEST(test_a_long_list_of_servers_is_reached_at_once),
         ROUTES_TEST(test_rule_of_the_host_for_the_mark_is_left_in_charge),
         ROUTES_TEST(test_ipv6_server_needs_no_route_unless_somebody_leads_it_inside),
         ROUTES_TEST(test_routes_of_a_client_that_died_are_undone_by_its_journal),
