@@ -52,12 +52,13 @@ static bool drain(int fd)
     }
 }
 
+/* libuv stops polling and reports lost messages, an error of the socket, as a bad status. */
 static void on_message(uv_poll_t *poll, int status, int events)
 {
     struct sw_network_watch *watch = poll->data;
     uint64_t now = uv_now(poll->loop);
-    (void)status;
     (void)events;
+    if (status < 0) uv_poll_start(poll, UV_READABLE, on_message);
     if (!drain(watch->fd)) return;
     if (!watch->pending) watch->since = now;
     watch->pending = true;

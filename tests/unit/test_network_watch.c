@@ -127,6 +127,33 @@ static void test_changes_of_a_moment_are_one_call(void **state)
     assert_int_equal(uv_loop_close(&loop), 0);
 }
 
+/* More changes than the socket holds messages of: the kernel drops some and says so. */
+static void test_watch_outlives_lost_messages(void **state)
+{
+    uv_loop_t loop;
+    unsigned calls = 0;
+    struct sw_route route;
+    NEED_OWN_NETWORK(entered);
+    uv_loop_init(&loop);
+    struct sw_network_watch *watch = sw_network_watch_open(&loop, count, &calls);
+    route = route_over_second();
+    for (unsigned i = 0; i < 3000; i++) {
+        assert_int_equal(sw_netlink_route_add(nl, &route), 0);
+        assert_int_equal(sw_netlink_route_delete(nl, &route), 0);
+    }
+    run_until_called(&loop, &calls);
+    assert_int_equal(calls, 1);
+
+    calls = 0;
+    assert_int_equal(sw_netlink_route_add(nl, &route), 0);
+    run_until_called(&loop, &calls);
+    assert_int_equal(calls, 1);
+
+    sw_network_watch_close(watch);
+    assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0);
+    assert_int_equal(uv_loop_close(&loop), 0);
+}
+
 static void test_no_call_after_close(void **state)
 {
     uv_loop_t loop;
@@ -237,6 +264,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         NETWORK_TEST(test_changes_of_a_moment_are_one_call),
+        NETWORK_TEST(test_watch_outlives_lost_messages),
         NETWORK_TEST(test_no_call_after_close),
         NETWORK_TEST(test_socket_follows_the_route),
         NETWORK_TEST(test_socket_waits_when_there_is_no_way),
