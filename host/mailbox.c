@@ -12,7 +12,9 @@
  * (release). Each remembers what it last saw of the other's position, so that a busy ring bounces a
  * cache line only when it seems full or empty.
  *
- * The bound is in bytes, not in packets: what waits in a box is so much time of the reader's.
+ * The bound is in bytes, not in packets: what waits in a box is so much time of the reader's. An
+ * empty box starts over at its beginning, so that one which is never full touches only a small part
+ * of its memory.
  */
 
 #include "host/mailbox.h"
@@ -35,6 +37,7 @@ struct letter {
 #define HEAD         ((sizeof(struct letter) + CELL - 1) / CELL * CELL)
 #define LETTER(len)  ((HEAD + (len) + SW_MAIL_TAIL + CELL - 1) / CELL * CELL)
 #define SMALLEST_BOX (2 * LETTER(DATA_MAX))
+#define BEGINNING    (64 << 10) /* behind it an empty box starts over */
 
 struct box {
     _Alignas(CELL) _Atomic uint64_t written;
@@ -97,13 +100,23 @@ void sw_mailboxes_free(struct sw_mailboxes *boxes)
     free(boxes);
 }
 
+/* Has the reader taken everything? Then what is left of the ring can be skipped. */
+static bool starts_over(const struct sw_mailboxes *boxes, struct box *box, uint64_t at,
+                        uint64_t size)
+{
+    uint64_t place = at & (boxes->size - 1);
+    if (place < size || place < BEGINNING) return false;
+    box->read_seen = atomic_load_explicit(&box->read, memory_order_acquire);
+    return box->read_seen == at;
+}
+
 /* Where a letter of that size goes; a filler, if it needs one, is already written. */
 static bool find_room(const struct sw_mailboxes *boxes, struct box *box, uint64_t size,
                       uint64_t *position)
 {
     uint64_t at = atomic_load_explicit(&box->written, memory_order_relaxed);
     uint64_t to_end = boxes->size - (at & (boxes->size - 1));
-    uint64_t skip = to_end < size ? to_end : 0;
+    uint64_t skip = to_end < size || starts_over(boxes, box, at, size) ? to_end : 0;
     if (at + skip + size - box->read_seen > boxes->size) {
         box->read_seen = atomic_load_explicit(&box->read, memory_order_acquire);
         if (at + skip + size - box->read_seen > boxes->size) return false;

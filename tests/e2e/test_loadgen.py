@@ -41,9 +41,7 @@ def footprint(server):
 @pytest.mark.parametrize("mode", MODES)
 def test_clients_that_come_and_go_leave_nothing_behind(lab, mode, pytestconfig):
     cycles = pytestconfig.getoption("cycles")
-    # One worker: mailboxes between several take 1 MiB each as they are written round for the first
-    # time, which some ten thousand connections do.
-    server = programs.Server(lab, mode=mode, workers=1, log_level="warn").wait_ready()
+    server = programs.Server(lab, mode=mode, log_level="warn").wait_ready()
     load(lab, mode=mode, cycles=max(600, cycles // 10))
     server.wait_for_sessions(0)
     fds, rss, addresses = footprint(server)

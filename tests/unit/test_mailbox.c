@@ -125,6 +125,22 @@ static void test_longest_mail_fits_at_every_position(void **state)
     sw_mailboxes_free(boxes);
 }
 
+static void test_box_that_is_read_at_once_touches_little_memory(void **state)
+{
+    struct sw_mailboxes *boxes = sw_mailboxes_new(2, 1 << 20);
+    uintptr_t first = UINTPTR_MAX, last = 0;
+    (void)state;
+    for (uint64_t i = 0; i < 20000; i++) {
+        assert_true(put(boxes, 0, 1, i, (uint32_t)(i * 37 % 1500)));
+        uintptr_t at = (uintptr_t)sw_mailboxes_peek(boxes, 0, 1)->data;
+        if (at < first) first = at;
+        if (at > last) last = at;
+        take(boxes, 0, 1, i, (uint32_t)(i * 37 % 1500));
+    }
+    assert_true(last - first < 128 << 10);
+    sw_mailboxes_free(boxes);
+}
+
 static void test_bytes_behind_the_data_are_there(void **state)
 {
     struct sw_mailboxes *boxes = sw_mailboxes_new(2, 0);
@@ -205,6 +221,7 @@ int main(void)
         cmocka_unit_test(test_every_pair_has_a_box_of_its_own),
         cmocka_unit_test(test_full_box_refuses_and_goes_on_when_read),
         cmocka_unit_test(test_longest_mail_fits_at_every_position),
+        cmocka_unit_test(test_box_that_is_read_at_once_touches_little_memory),
         cmocka_unit_test(test_bytes_behind_the_data_are_there),
         cmocka_unit_test(test_writer_and_reader_on_two_threads),
     };
