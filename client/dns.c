@@ -64,6 +64,13 @@ int sw_dns_reset(struct sw_dns *dns, char *why, size_t why_size)
     return error;
 }
 
+void sw_dns_note(const struct sw_dns *dns)
+{
+    const char *detail = dns->tun;
+    if (dns->way == &sw_dns_file) detail = dns->made ? "made" : "replaced";
+    sw_journal_note(dns->journal, "dns %s %s", dns->way->name, detail);
+}
+
 bool sw_dns_recall(struct sw_dns *dns, const char *line)
 {
     char name[16], detail[16];

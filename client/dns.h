@@ -26,7 +26,7 @@ struct sw_dns {
 struct sw_dns_way {
     const char *name;
     bool (*fits)(const struct sw_dns *dns);
-    /** 0, or a negative SW_E… with one sentence in why. */
+    /** With way set to this one. 0, or a negative SW_E… with one sentence in why. */
     int (*set)(struct sw_dns *dns, char *why, size_t why_size);
     int (*reset)(struct sw_dns *dns, char *why, size_t why_size);
 };
@@ -41,6 +41,9 @@ int sw_dns_set(struct sw_dns *dns, char *why, size_t why_size);
 
 /** Undoes it. Nothing set is fine. */
 int sw_dns_reset(struct sw_dns *dns, char *why, size_t why_size);
+
+/** Notes what sw_dns_recall() reads. */
+void sw_dns_note(const struct sw_dns *dns);
 
 /**
  * From a line of a state file that begins with "dns ", so that sw_dns_reset() undoes what it tells.

@@ -165,7 +165,7 @@ static int set(struct sw_dns *dns, char *why, size_t why_size)
     fill(&paths, dns);
     bool ours = is_ours(paths.conf);
     dns->made = ours ? !is_there(paths.backup) : !is_there(paths.conf);
-    sw_journal_note(dns->journal, "dns file %s", dns->made ? "made" : "replaced");
+    sw_dns_note(dns);
     if (!dns->made && !ours && keep(&paths) < 0)
         return fail(paths.backup, strerror(errno), why, why_size);
 

@@ -35,7 +35,7 @@ static int resolvectl_set(struct sw_dns *dns, char *why, size_t why_size)
     inet_ntop(AF_INET, &dns->address, address, sizeof address);
     const char *const servers[] = {"resolvectl", "dns", dns->tun, address, NULL};
     const char *const domains[] = {"resolvectl", "domain", dns->tun, "~.", NULL};
-    sw_journal_note(dns->journal, "dns resolvectl %s", dns->tun);
+    sw_dns_note(dns);
     int error = sw_program_run(servers, NULL, why, why_size);
     return error < 0 ? error : sw_program_run(domains, NULL, why, why_size);
 }
@@ -68,7 +68,7 @@ static int resolvconf_set(struct sw_dns *dns, char *why, size_t why_size)
                                 open ? NULL : "0", NULL};
     inet_ntop(AF_INET, &dns->address, address, sizeof address);
     snprintf(input, sizeof input, "nameserver %s\nsearch lightway\n", address);
-    sw_journal_note(dns->journal, "dns resolvconf %s", dns->tun);
+    sw_dns_note(dns);
     return sw_program_run(argv, input, why, why_size);
 }
 

@@ -69,7 +69,7 @@ static int set(struct sw_dns *dns, char *why, size_t why_size)
     int index = (int)if_nametoindex(dns->tun);
     int error = open_bus(&bus, why, why_size);
     if (error < 0) return error;
-    sw_journal_note(dns->journal, "dns resolved %s", dns->tun);
+    sw_dns_note(dns);
     error = set_server(bus, dns, index, why, why_size);
     if (error == 0) error = set_domain(bus, index, why, why_size);
     sd_bus_flush_close_unref(bus);

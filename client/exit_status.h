@@ -12,14 +12,14 @@
 
 enum sw_client_exit {
     SW_EXIT_STOPPED = 0,     /**< ended by a signal */
-    SW_EXIT_SETUP = 1,       /**< configuration, permissions, memory, the TUN device at start */
+    SW_EXIT_SETUP = 1,       /**< configuration, permissions, memory, TUN device, packet filter */
     SW_EXIT_LOGIN = 3,       /**< the server refused the login */
     SW_EXIT_UNREACHABLE = 4, /**< no server answered in time */
     SW_EXIT_NAME = 5,        /**< no address was found for any server */
     SW_EXIT_CERTIFICATE = 6, /**< the server's certificate was not accepted */
     SW_EXIT_SILENT = 7,      /**< the server does not answer any more */
     SW_EXIT_GOODBYE = 8,     /**< the server ended the connection */
-    SW_EXIT_HOST = 9,        /**< TUN device, routes or DNS once the connection was there */
+    SW_EXIT_HOST = 9,        /**< TUN device, routes, DNS or packet filter, later */
     SW_EXIT_CONNECTION = 10, /**< the connection failed otherwise */
 };
 

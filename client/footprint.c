@@ -269,15 +269,17 @@ static void close_filter(struct sw_footprint *footprint, bool clean)
 
 void sw_footprint_close(struct sw_footprint *footprint, bool clean)
 {
+    const struct sw_dns dns = footprint->dns;
     char why[256];
     if (footprint->config == NULL) return;
-    if (sw_dns_reset(&footprint->dns, why, sizeof why) < 0)
-        sw_log_warn("the name server is not reset: %s", why);
+    bool dns_stays = sw_dns_reset(&footprint->dns, why, sizeof why) < 0;
+    if (dns_stays) sw_log_warn("the name server is not reset: %s", why);
     sw_routes_remove(&footprint->routes);
     close_filter(footprint, clean);
     sw_journal_clear(footprint->journal);
+    if (dns_stays) sw_dns_note(&dns);
     note_left(footprint);
-    sw_journal_close(footprint->journal, footprint->left[0] != '\0');
+    sw_journal_close(footprint->journal, dns_stays || footprint->left[0] != '\0');
     footprint->journal = NULL;
     footprint->config = NULL;
 }

@@ -84,7 +84,7 @@ class Etc:
             self.server = programs.Server(self.lab).wait_ready()
         return programs.Client(
             self.lab, launcher=["unshare", "-m", "sh", "-c", ENTER, "sh"],
-            environment=self.environment, dns_config_mode="default", **options)
+            environment=self.environment, **{"dns_config_mode": "default", **options})
 
 
 @pytest.fixture
@@ -174,6 +174,21 @@ def test_resolvconf_is_told(etc, kind, flags):
     assert client.stop() == 0
     assert etc.calls()[3:] == [f"resolvconf -d {client.tun}"]
     assert etc.conf.read_text() == ORIGINAL
+
+
+def test_next_client_resets_what_one_could_not(etc):
+    etc.use_resolvconf()
+    etc.add_program("resolvconf")
+    client = etc.client().wait_online()
+    etc.add_program("resolvconf", status=7)
+    assert client.stop() == 0
+    assert "the name server is not reset: resolvconf failed with status 7" in client.process.log()
+    etc.add_program("resolvconf")
+    before = len(etc.calls())
+    client = etc.client(dns_config_mode="noexec").wait_online()
+    assert etc.calls()[before:] == [f"resolvconf -d {client.tun}"]
+    assert client.stop() == 0
+    assert etc.calls()[before + 1:] == []
 
 
 def start_resolved(etc, *arguments):

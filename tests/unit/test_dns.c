@@ -256,6 +256,7 @@ static void test_mount_is_written_in_place(void **state)
 static void test_directory_that_cannot_be_written_is_told(void **state)
 {
     snprintf(root + strlen(root), 8, "/no");
+    dns.way = &sw_dns_file;
     assert_int_equal(sw_dns_file.set(&dns, why, sizeof why), SW_EINVAL);
     assert_non_null(strstr(why, "/etc/resolv.conf"));
     assert_non_null(strstr(why, strerror(ENOENT)));
@@ -307,6 +308,7 @@ static void test_resolvectl_is_told(void **state)
     assert_int_equal(sw_dns_reset(&dns, why, sizeof why), 0);
     assert_string_equal(content("calls"), "resolvectl revert slipway0\n");
     add_program("resolvectl", 4);
+    dns.way = &sw_dns_resolvectl;
     assert_int_equal(sw_dns_resolvectl.set(&dns, why, sizeof why), SW_EINVAL);
     assert_string_equal(why, "resolvectl failed with status 4");
     setenv("PATH", before, 1);
