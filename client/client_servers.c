@@ -178,8 +178,7 @@ static bool is_same_entry(const struct sw_client_server *one, const struct sw_cl
            is_same_text(one->server_dn, other->server_dn) && one->cipher == other->cipher &&
            one->outside_mtu == other->outside_mtu && is_same_text(one->token, other->token) &&
            is_same_text(one->user, other->user) && is_same_text(one->password, other->password) &&
-           is_same_text(one->ca_cert.path, other->ca_cert.path) &&
-           is_same_text(one->ca_cert.pem, other->ca_cert.pem);
+           sw_type_ca.equal(&one->ca_cert, &other->ca_cert);
 }
 
 /* Lists made of the options of the top level are theirs to compare. */
@@ -321,5 +320,7 @@ void sw_client_servers_read(struct sw_option_load *load, struct sw_client_config
             sw_option_error(load, is_inherited(config, ca) ? "ca_cert" : "servers", "%s: %s",
                             ca->path, why.text);
         if (rc < 0 && is_inherited(config, ca)) return; /* the same for every other entry */
+        if (rc == 0 && is_inherited(config, ca) && config->ca_cert.pem == NULL)
+            copy_text(load, ca->pem, &config->ca_cert.pem); /* what a reload compares with */
     }
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "host/address.h"
 #include "host/options_internal.h"
 #include "host/pem.h"
 #include "host/slurp.h"
@@ -69,6 +70,19 @@ static void print_ca(const struct sw_option *option, const void *field, FILE *ou
         fputs(ca->pem, out);
 }
 
+static bool is_same_text(const char *one, const char *other)
+{
+    if (one == NULL || other == NULL) return one == other;
+    return strcmp(one, other) == 0;
+}
+
+/* A file may have been written anew since. */
+static bool same_ca(const void *field, const void *other_field)
+{
+    const struct sw_ca_cert *one = field, *other = other_field;
+    return is_same_text(one->path, other->path) && is_same_text(one->pem, other->pem);
+}
+
 const struct sw_option_type sw_type_ca = {
     .noun = "a certificate",
     .expected = "the path of a PEM file, or the PEM text itself",
@@ -76,6 +90,7 @@ const struct sw_option_type sw_type_ca = {
     .size = sizeof(struct sw_ca_cert),
     .parse = parse_ca,
     .print = print_ca,
+    .equal = same_ca,
     .clear = clear_ca,
 };
 
@@ -217,6 +232,28 @@ static void print_ip_map(const struct sw_option *option, const void *field, FILE
     if (map->n > 0) fputs("}", out);
 }
 
+static bool has_entry(const struct sw_ip_map *map, const struct sw_ip_map_entry *wanted)
+{
+    for (size_t i = 0; i < map->n; i++) {
+        const struct sw_ip_map_entry *entry = &map->entries[i];
+        if (sw_address_same_host(&entry->incoming, &wanted->incoming) &&
+            entry->net.address.s_addr == wanted->net.address.s_addr &&
+            entry->net.prefix == wanted->net.prefix)
+            return true;
+    }
+    return false;
+}
+
+/* Whatever the order, and wherever they stand: a file may have been written anew since. */
+static bool same_ip_map(const void *field, const void *other_field)
+{
+    const struct sw_ip_map *one = field, *other = other_field;
+    if (one->n != other->n) return false;
+    for (size_t i = 0; i < one->n; i++)
+        if (!has_entry(other, &one->entries[i])) return false;
+    return true;
+}
+
 const struct sw_option_type sw_type_ip_map = {
     .noun = "an address map",
     .expected = "the path of a file, or in the configuration file a map of address to network",
@@ -225,6 +262,7 @@ const struct sw_option_type sw_type_ip_map = {
     .parse = parse_ip_map,
     .parse_node = parse_ip_map_node,
     .print = print_ip_map,
+    .equal = same_ip_map,
     .clear = clear_ip_map,
 };
 

@@ -47,9 +47,23 @@ static void write_config(const char *more)
     fixture_write("server.yaml", 0600, text);
 }
 
-static int start(void **state)
+static int load_server(void)
 {
     struct sw_config_report report;
+    int rc = sw_options_load(&sw_server_options, reload.argc, reload.argv, NULL, &config, &report);
+    for (size_t i = 0; i < report.n_errors; i++)
+        print_message("%s\n", report.errors[i]);
+    sw_config_report_free(&report);
+    return rc;
+}
+
+static void end_server(void)
+{
+    sw_options_free(&sw_server_options, &config);
+}
+
+static int start(void **state)
+{
     setenv("LW_DANGEROUSLY_DISABLE_PERMISSIONS_CHECKS", "1", 1);
     sw_log_setup(SW_LOG_OFF, SW_LOG_FULL, STDERR_FILENO);
     if (fixture_enter(state) != 0) return -1;
@@ -60,16 +74,12 @@ static int start(void **state)
     write_config("mode: udp\n");
     applied = 0;
     refusing = false;
-    int rc = sw_options_load(&sw_server_options, reload.argc, reload.argv, NULL, &config, &report);
-    for (size_t i = 0; i < report.n_errors; i++)
-        print_message("%s\n", report.errors[i]);
-    sw_config_report_free(&report);
-    return rc;
+    return load_server();
 }
 
 static int end(void **state)
 {
-    sw_options_free(&sw_server_options, &config);
+    end_server();
     return fixture_leave(state);
 }
 
@@ -117,6 +127,26 @@ static void test_what_cannot_is_named_as_long_as_it_differs(void **state)
     }
     write_config("mode: udp\n");
     assert_answer(sw_reload(&reload), ALL_IS_WELL);
+}
+
+static void test_address_map_in_a_file_is_compared_too(void **state)
+{
+    const char *inside =
+        "mode: udp\nip_map:\n  192.0.2.1: 10.9.0.16/28\n  2001:db8::1: 10.9.0.32/28\n";
+    const char *beside = "mode: udp\nip_map: map\n";
+    fixture_write("map", 0600, "2001:db8::1: 10.9.0.32/28\n192.0.2.1: 10.9.0.16/28\n");
+    write_config(inside);
+    assert_answer(sw_reload(&reload), "{\"reloaded\":true,\"needs_restart\":[\"ip_map\"]}");
+    end_server();
+    assert_int_equal(load_server(), 0);
+    assert_answer(sw_reload(&reload), ALL_IS_WELL);
+    write_config(beside);
+    assert_answer(sw_reload(&reload), ALL_IS_WELL);
+    fixture_write("map", 0600, "2001:db8::1: 10.9.0.32/28\n192.0.2.1: 10.9.0.64/28\n");
+    for (int i = 0; i < 2; i++)
+        assert_answer(sw_reload(&reload), "{\"reloaded\":true,\"needs_restart\":[\"ip_map\"]}");
+    fixture_write("map", 0600, "192.0.2.1: 10.9.0.16/28\n");
+    assert_answer(sw_reload(&reload), "{\"reloaded\":true,\"needs_restart\":[\"ip_map\"]}");
 }
 
 static void test_errors_leave_everything_as_it_was(void **state)
@@ -239,6 +269,24 @@ static void test_options_of_the_one_server_are_named_themselves(void **state)
     sw_options_free(&sw_client_options, &client);
 }
 
+static void test_certificates_in_a_file_are_compared_too(void **state)
+{
+    const char *one = "server: a.test:1\nuser: v\npassword: q\n";
+    const char *list = "servers:\n  - {server: a.test:1}\nuser: v\npassword: q\n";
+    char *other = fixture_read("certs/other-ca.crt");
+    start_client(one);
+    assert_client_answer(one, ALL_IS_WELL);
+    fixture_write("ca_cert.crt", 0600, other);
+    assert_client_answer(one, NEEDS("\"ca_cert\""));
+    sw_options_free(&sw_client_options, &client);
+    start_client(list);
+    assert_client_answer(list, ALL_IS_WELL);
+    fixture_write("ca_cert.crt", 0600, other);
+    assert_client_answer(list, NEEDS("\"servers\",\"ca_cert\""));
+    sw_options_free(&sw_client_options, &client);
+    free(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -246,12 +294,14 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_can_change_does, start, end),
         cmocka_unit_test_setup_teardown(test_what_cannot_is_named_as_long_as_it_differs, start,
                                         end),
+        cmocka_unit_test_setup_teardown(test_address_map_in_a_file_is_compared_too, start, end),
         cmocka_unit_test_setup_teardown(test_errors_leave_everything_as_it_was, start, end),
         cmocka_unit_test_setup_teardown(test_all_errors_are_one_line, start, end),
         cmocka_unit_test_setup_teardown(test_program_may_refuse, start, end),
         cmocka_unit_test_setup_teardown(test_changes_inside_servers_are_noticed, start, end),
         cmocka_unit_test_setup_teardown(test_options_of_the_one_server_are_named_themselves, start,
                                         end),
+        cmocka_unit_test_setup_teardown(test_certificates_in_a_file_are_compared_too, start, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
