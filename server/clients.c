@@ -45,9 +45,16 @@ static struct sw_client *make_client(struct sw_server_worker *worker, struct sw_
     return client;
 }
 
+const char *sw_client_user(const struct sw_client *client)
+{
+    if (client == NULL) return NULL;
+    return client->granted ? client->user : client->claimed;
+}
+
 static const char *user_of(const struct sw_client *client)
 {
-    return client != NULL && client->user != NULL ? client->user : "";
+    const char *user = sw_client_user(client);
+    return user != NULL ? user : "";
 }
 
 /* --- logging in --------------------------------------------------------------------------------*/
@@ -64,10 +71,23 @@ static void log_refusal(const struct sw_conn *conn, const char *user, const char
                  "Login refused");
 }
 
-static void set_user(struct sw_client *client, const char *name, size_t len)
+static void set_claimed(struct sw_client *client, const char *name, size_t len)
+{
+    free(client->claimed);
+    client->claimed = len > 0 ? strndup(name, len) : NULL;
+}
+
+static const char *claimed_by(const struct sw_client *client)
+{
+    return client->claimed != NULL ? client->claimed : "";
+}
+
+static void let_in(struct sw_client *client)
 {
     free(client->user);
-    client->user = len > 0 ? strndup(name, len) : NULL;
+    client->user = client->claimed;
+    client->claimed = NULL;
+    client->granted = true;
 }
 
 static void on_verdict(void *data, const struct sw_login_answer *answer)
@@ -77,8 +97,11 @@ static void on_verdict(void *data, const struct sw_login_answer *answer)
     bool granted = answer->refusal == NULL;
     client->check = NULL;
     worker->checks--;
-    if (!granted) log_refusal(client->conn, user_of(client), answer->refusal, answer->detail);
-    if (answer->name[0] != '\0') set_user(client, answer->name, strlen(answer->name));
+    if (answer->name[0] != '\0') set_claimed(client, answer->name, strlen(answer->name));
+    if (granted)
+        let_in(client);
+    else
+        log_refusal(client->conn, claimed_by(client), answer->refusal, answer->detail);
     if (granted && client->told.major != 0 && sw_conn_transport(client->conn) == SW_STREAM)
         sw_conn_set_version(client->conn, client->told);
     sw_conn_authorised(client->conn, granted ? 0 : SW_EDENIED, sw_worker_now());
@@ -90,13 +113,13 @@ static int authorise(void *user, struct sw_conn *conn, const struct sw_credentia
     struct sw_server_worker *worker = user;
     struct sw_client *client = make_client(worker, conn);
     if (client == NULL) return SW_EDENIED;
-    set_user(client, credentials->user, credentials->user_len);
+    set_claimed(client, credentials->user, credentials->user_len);
     client->told = credentials->version;
     const char *refusal = sw_logins_refusal(worker->logins, credentials->method);
     if (refusal == NULL && worker->checks == CHECKS_MAX / worker->server->crew.count)
         refusal = "too many logins at once";
     if (refusal != NULL) {
-        log_refusal(conn, user_of(client), refusal, NULL);
+        log_refusal(conn, claimed_by(client), refusal, NULL);
         return SW_EDENIED;
     }
     client->check = sw_login_check_start(sw_worker_loop(worker->worker), worker->logins,
@@ -229,6 +252,7 @@ static void forget_client(struct sw_client *client)
         client->worker->checks--;
     }
     free(client->user);
+    free(client->claimed);
     free(client);
 }
 

@@ -157,8 +157,8 @@ static json_t *session_status(struct sw_conn *conn, unsigned worker, sw_time now
     return json_pack(
         "{s:s, s:s, s:s*, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I}",
         "state", sw_state_name(sw_conn_state(conn)), "inside_ip",
-        sw_ipv4_text(sw_conn_inside_ip(conn), inside), "user", client != NULL ? client->user : NULL,
-        "peer", sw_address_text(&sw_conn_path(conn)->remote, peer), "session",
+        sw_ipv4_text(sw_conn_inside_ip(conn), inside), "user", sw_client_user(client), "peer",
+        sw_address_text(&sw_conn_path(conn)->remote, peer), "session",
         sw_session_text(sw_conn_session(conn), session), "cipher", sw_conn_cipher(conn), "group",
         sw_conn_group(conn), "protocol", protocol, "expresslane",
         sw_expresslane_state_name(sw_conn_expresslane(conn)), "worker", (int)worker, "age",

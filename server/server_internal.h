@@ -83,7 +83,9 @@ struct sw_client {
     struct sw_conn *conn;
     struct sw_login_check *check; /**< NULL: no login is being checked */
     struct sw_version told;       /**< by the login being checked; 0.0: it does not say */
-    char *user;                   /**< NULL: not known yet, or nobody said */
+    char *user;                   /**< who was let in; NULL: nobody yet, or nobody said */
+    char *claimed;                /**< who the login being checked, or refused, is of */
+    bool granted;                 /**< a login was right */
     bool was_online;
     uint64_t data_seen; /**< packets in both directions when last looked at */
     sw_time data_at;    /**< when they had last changed */
@@ -94,6 +96,9 @@ extern const struct sw_worker_ops sw_server_ops;
 
 /** The client of a connection, or NULL if it has not said anything yet. */
 struct sw_client *sw_client_of(const struct sw_conn *conn);
+
+/** Who a client is, or as long as it was not let in, claims to be; NULL if that is not known. */
+const char *sw_client_user(const struct sw_client *client);
 
 /**
  * Opens the TUN device and, if it is ours, sets it up: MTU, address, route of the pool. Denies the

@@ -4,7 +4,8 @@
 import pytest
 
 from slipway_lab import programs, traffic
-from slipway_lab.pki import BCRYPT_USER, PASSWORD
+from slipway_lab.by_hand import AUTH_FAILURE, AUTH_SUCCESS, GOODBYE, ByHand
+from slipway_lab.pki import BCRYPT_USER, PASSWORD, USER
 from slipway_lab.programs import Exit
 
 MODES = ("udp", "tcp")
@@ -94,3 +95,28 @@ def test_user_names_do_not_disturb_each_other(lab):
     assert client.state() == "Online"
     server.wait_for_sessions(1)
     traffic.ping(lab.client)
+
+
+@pytest.mark.asan
+def test_session_keeps_the_name_of_who_was_let_in(lab):
+    """Whatever name a later login of the same connection claims."""
+    server = programs.Server(lab, mode="tcp").wait_ready()
+    client = ByHand(lab, programs.PORT, f"login:{USER}:{PASSWORD}", "answer", "login:dave:wrong",
+                    "answer", "answer", "answer")
+    assert client.answers() == [AUTH_SUCCESS, AUTH_FAILURE, GOODBYE, "end"]
+    server.wait_for_sessions(0)
+    [refused] = [line for line in server.process.log().splitlines() if "Login refused" in line]
+    [gone] = [line for line in server.process.log().splitlines() if "Client gone" in line]
+    assert " user=dave reason=unknown user" in refused
+    assert f" user={USER} " in gone
+
+
+@pytest.mark.asan
+def test_repeated_login_is_answered_again(lab):
+    server = programs.Server(lab, mode="tcp").wait_ready()
+    right = f"login:{USER}:{PASSWORD}"
+    client = ByHand(lab, programs.PORT, right, "answer", right, "answer")
+    assert client.answers() == [AUTH_SUCCESS, AUTH_SUCCESS]
+    server.wait_for_sessions(0)
+    assert server.metrics()["conn_online"] == 1
+    assert server.status()["addresses_used"] == 0
