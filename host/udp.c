@@ -222,7 +222,7 @@ bool sw_udp_follow_route(struct sw_udp *udp, const struct sw_address *inside,
     if (udp->connected && local_address(udp->fd, &used) && sw_address_same_host(&used, &now))
         return false;
     /* Only without a peer does the kernel let go of the address and the port it chose. */
-    connect(udp->fd, &nobody, sizeof nobody);
+    if (connect(udp->fd, &nobody, sizeof nobody) < 0) return false;
     socklen_t len = sw_address_to_sockaddr(&udp->remote, udp->family, &peer);
     udp->connected = connect(udp->fd, (struct sockaddr *)&peer, len) == 0;
     return udp->connected && local_address(udp->fd, local);

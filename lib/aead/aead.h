@@ -35,7 +35,7 @@ void sw_aead_free(struct sw_aead *aead);
 const char *sw_aead_name(const struct sw_aead *aead);
 
 /** NULL: out of memory. */
-struct sw_aead_key *sw_aead_key_new(struct sw_aead *aead, const uint8_t key[SW_AEAD_KEY_LEN]);
+struct sw_aead_key *sw_aead_key_new(struct sw_aead *aead, const uint8_t bytes[SW_AEAD_KEY_LEN]);
 /** Wipes and frees. */
 void sw_aead_key_free(struct sw_aead *aead, struct sw_aead_key *key);
 

@@ -119,7 +119,8 @@ static void test_bad_files_are_refused_by_option_and_name(void **state)
 {
     char why[512];
     assert_null(sw_logins_load("/nonexistent/users", KEY, why, sizeof why));
-    assert_string_equal(why, "user_db: /nonexistent/users: cannot be read: No such file or directory");
+    assert_string_equal(why,
+                        "user_db: /nonexistent/users: cannot be read: No such file or directory");
     assert_null(sw_logins_load(users_path, users_path, why, sizeof why));
     assert_non_null(strstr(why, "token_rsa_pub_key_pem: /tmp/test_logins."));
     assert_null(sw_logins_load(KEY, NULL, why, sizeof why));
