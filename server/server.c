@@ -12,11 +12,13 @@
 #include "server/server.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <signal.h>
 #include <slipway/error.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "host/address.h"
 #include "host/log.h"
@@ -233,6 +235,17 @@ static int serve(struct sw_server *server)
     return server->failed ? 1 : 0;
 }
 
+/* Each client over TCP takes a descriptor. The limit that a process starts with is for the sake of
+ * select(2), which nobody here uses. */
+static void allow_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max) return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+        sw_log_warn("the limit of open files stays low: %s", strerror(errno));
+}
+
 int sw_server_run(struct sw_server_config *config, int argc, char *const *argv)
 {
     struct sw_server *server = calloc(1, sizeof *server);
@@ -248,6 +261,7 @@ int sw_server_run(struct sw_server_config *config, int argc, char *const *argv)
                                         .apply = sw_server_apply,
                                         .user = server};
     server->started = sw_worker_now();
+    allow_descriptors();
     int status = serve(server);
     free(server);
     return status;

@@ -109,6 +109,28 @@ def test_strangers_over_tcp(lab):
     server.wait_for_sessions(1)
 
 
+TCP_HELD = """
+import socket, sys
+held = [socket.create_connection((sys.argv[1], 27690)) for _ in range(int(sys.argv[2]))]
+print("ready", flush=True)
+held[0].recv(1)
+"""
+
+
+@pytest.mark.asan
+def test_more_tcp_connections_than_the_usual_limit_of_open_files(lab):
+    """What the limit may be raised to counts, as a service manager sets it."""
+    server = programs.Server(lab, mode="tcp", launcher=("prlimit", "--nofile=64:4096")).wait_ready()
+    many = Process(lab.run, "tcp-held",
+                   [sys.executable, "-c", TCP_HELD, lab.server_address(), 100],
+                   lab.client.namespace)
+    many.wait_for_log("ready")
+    server.wait_for_sessions(100)
+    assert server.metrics()["conn_accept_failed"] == 0
+    many.kill()
+    server.wait_for_sessions(0)
+
+
 def open_files(program):
     return len(os.listdir(f"/proc/{program.process.pid}/fd"))
 
