@@ -61,6 +61,7 @@ static const struct sw_metric_def engine_metrics[] = {
     ENGINE(hello_refused, "ClientHellos dropped: bad cookie, nothing in common, no hello"),
     ENGINE(hello_limited, "ClientHellos dropped because too many connections are half open"),
     ENGINE(hello_duplicate, "Copies of a live session's own ClientHello"),
+    ENGINE(stream_limited, "TCP connections refused because too many are half open"),
     ENGINE(udp_conn_recovered_via_session, "Clients found by session id at a new address"),
     ENGINE(udp_session_rotation_begin, "Session id rotations begun"),
     ENGINE(udp_session_rotation_finalized, "Session id rotations completed"),

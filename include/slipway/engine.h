@@ -202,6 +202,7 @@ struct sw_engine_counters {
     uint64_t hello_refused;       /**< dropped: bad cookie, no common parameters, not a hello */
     uint64_t hello_limited;       /**< dropped: too many half-open connections */
     uint64_t hello_duplicate;     /**< copies of a live session's own hello */
+    uint64_t stream_limited;      /**< TCP connections refused: too many half-open ones */
     uint64_t udp_conn_recovered_via_session, udp_session_rotation_begin,
         udp_session_rotation_finalized;
     uint64_t udp_session_rotation_attempted_via_replay, session_id_mismatch;
@@ -342,8 +343,8 @@ void sw_engine_address_taken(struct sw_engine *engine, const struct sw_address *
 struct sw_conn *sw_connect(struct sw_engine *engine, enum sw_transport transport,
                            const struct sw_path *path, sw_time now, int *error);
 
-/** Server: a TCP connection was accepted. NULL: *error is SW_ENOMEM, SW_EFULL (too many half-open)
- * or SW_ETLS. */
+/** Server: a TCP connection was accepted. NULL: *error is SW_ENOMEM, SW_EFULL (too many half-open,
+ * of all or of that host) or SW_ETLS. */
 struct sw_conn *sw_accept_stream(struct sw_engine *engine, const struct sw_path *path, sw_time now,
                                  int *error);
 

@@ -259,10 +259,17 @@ struct sw_conn *sw_connect(struct sw_engine *engine, enum sw_transport transport
 struct sw_conn *sw_accept_stream(struct sw_engine *engine, const struct sw_path *path, sw_time now,
                                  int *error)
 {
-    *error = engine->config.role == SW_SERVER ? SW_EFULL : SW_EINVAL;
-    if (engine->config.role != SW_SERVER ||
-        engine->half_open.count >= engine->config.half_open_limit)
+    unsigned limit = engine->config.half_open_limit;
+
+    *error = SW_EINVAL;
+    if (engine->config.role != SW_SERVER) return NULL;
+    *error = SW_EFULL;
+    uint16_t source = sw_half_open_source(sw_address_host_hash(engine, &path->remote));
+    if (engine->half_open.count >= limit ||
+        sw_half_open_has_share(&engine->half_open, source, limit)) {
+        engine->counters.stream_limited++;
         return NULL;
+    }
     sw_engine_enter(engine, now);
     struct sw_conn *conn =
         start(engine, SW_STREAM, path, SW_VERSION_MIN, engine->config.stale_after, error);

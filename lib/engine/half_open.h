@@ -43,7 +43,8 @@ static inline void sw_half_open_remove(struct sw_half_open *h, uint16_t source)
 static inline bool sw_half_open_has_share(const struct sw_half_open *h, uint16_t source,
                                           unsigned limit)
 {
-    return h->of_source[source] >= limit / SW_HALF_OPEN_SHARE;
+    unsigned share = limit / SW_HALF_OPEN_SHARE;
+    return h->of_source[source] >= (share > 0 ? share : 1);
 }
 
 #endif

@@ -381,10 +381,14 @@ static void test_frames_may_be_split_anywhere(void **state)
     end(&world, &stream);
 }
 
+static struct sw_conn *accept_from(struct node *server, struct sw_address from, int *error)
+{
+    const struct sw_path path = {.remote = from};
+    return sw_accept_stream(server->engine, &path, server->world->now, error);
+}
+
 static void test_a_silent_stream_is_closed_after_a_minute(void **state)
 {
-    const struct sw_address from = world_stranger(1, 1);
-    const struct sw_path path = {.remote = from};
     struct world world;
     int error;
 
@@ -393,17 +397,40 @@ static void test_a_silent_stream_is_closed_after_a_minute(void **state)
     struct node *server = world_server(&world, false);
     server->config.half_open_limit = 10;
     world_restart(server);
-    for (int i = 0; i < 10; i++)
-        assert_non_null(sw_accept_stream(server->engine, &path, world.now, &error));
-    assert_null(sw_accept_stream(server->engine, &path, world.now, &error));
+    for (unsigned i = 0; i < 10; i++)
+        assert_non_null(accept_from(server, world_stranger(i, 1), &error));
+    assert_null(accept_from(server, world_stranger(10, 1), &error));
     assert_int_equal(error, SW_EFULL);
+    world_check(&world, counters(server)->stream_limited == 1);
     world_run(&world, 59 * SW_SECOND, NULL);
     world_check(&world, server->closed == 0);
     world_run(&world, 2 * SW_SECOND, NULL);
     world_check(&world, server->closed == 10 && server->close_error == SW_ETIMEOUT);
     world_check(&world, counters(server)->conn_stale_closed == 10);
     world_check(&world, server->engine->half_open.count == 0);
-    assert_non_null(sw_accept_stream(server->engine, &path, world.now, &error));
+    assert_non_null(accept_from(server, world_stranger(10, 1), &error));
+    world_end(&world);
+}
+
+static void test_one_host_cannot_take_every_place_with_silent_streams(void **state)
+{
+    const unsigned limit = 64, share = limit / 16;
+    struct world world;
+    int error;
+
+    (void)state;
+    world_init(&world, 52);
+    struct node *server = world_server(&world, false);
+    server->config.half_open_limit = limit;
+    world_restart(server);
+    for (unsigned i = 0; i < share; i++)
+        assert_non_null(accept_from(server, world_stranger(1, (uint16_t)(1000 + i)), &error));
+    assert_null(accept_from(server, world_stranger(1, 2000), &error));
+    assert_int_equal(error, SW_EFULL);
+    world_check(&world, counters(server)->stream_limited == 1);
+    assert_non_null(accept_from(server, world_stranger(2, 1), &error));
+    world_run(&world, 61 * SW_SECOND, NULL);
+    assert_non_null(accept_from(server, world_stranger(1, 2000), &error));
     world_end(&world);
 }
 
@@ -605,6 +632,7 @@ int main(void)
         cmocka_unit_test(test_what_is_no_ipv4_packet_does_not_end_the_stream),
         cmocka_unit_test(test_frames_may_be_split_anywhere),
         cmocka_unit_test(test_a_silent_stream_is_closed_after_a_minute),
+        cmocka_unit_test(test_one_host_cannot_take_every_place_with_silent_streams),
         cmocka_unit_test(test_a_client_gives_a_silent_server_up_after_its_timeout),
         cmocka_unit_test(test_garbage_ends_a_stream),
         cmocka_unit_test(test_a_stream_may_end_at_any_byte),
