@@ -16,6 +16,9 @@
  *     remembered for some minutes; its chunks with such strides go singly.
  *   - EIO, EINVAL, EOPNOTSUPP: the device or kernel cannot do it. UDP_SEGMENT is off for the socket
  *     and tried again after some minutes.
+ *   - But before Linux 6.14 EINVAL also says what EMSGSIZE says since. It is taken for that as long
+ *     as the stride is one that a narrow path may refuse and there are few such peers; or else one
+ *     client on a narrow path would slow all others down.
  *
  * If the single datagram fails as well the chunk is dropped, counted, and nothing is learnt.
  *
@@ -43,6 +46,9 @@
 #define PEER_LIMIT_KEPT  (10 * SW_MINUTE)
 #define PEER_LIMIT_COUNT 32
 #define TOO_LONG_COUNT   8
+
+/* Every path that carries IPv6 carries such datagrams: the least MTU less headers. */
+#define SURE_STRIDE (1280 - 48)
 
 union send_control {
     char bytes[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(uint16_t))];
@@ -174,11 +180,17 @@ static bool segmenting_may_cause(int error)
     return error == EMSGSIZE || error == EIO || error == EINVAL || error == EOPNOTSUPP;
 }
 
+static bool is_about_size(const struct sw_udp_sender *sender, const struct sw_batch_chunk *chunk)
+{
+    if (sender->suspect != EINVAL) return sender->suspect == EMSGSIZE;
+    return chunk->stride > SURE_STRIDE && sender->n_limits < PEER_LIMIT_COUNT;
+}
+
 /* A single datagram passed after its chunk had been refused with UDP_SEGMENT. */
 static void learn(struct sw_udp_sender *sender, const struct sw_batch_chunk *chunk, sw_time now)
 {
     char text[SW_ADDRESS_TEXT];
-    if (sender->suspect == EMSGSIZE) {
+    if (is_about_size(sender, chunk)) {
         limit_peer(sender, chunk, now);
         note_too_long(sender, chunk);
         sw_log_rate(SW_LOG_INFO, "the path to %s takes no batches of %u-byte datagrams",

@@ -417,9 +417,57 @@ static void test_kernel_without_segmentation_eio(void **state)
     latches(EIO);
 }
 
+/* EINVAL may be about the size, as long as others find nothing wrong with theirs. */
 static void test_kernel_without_segmentation_einval(void **state)
 {
-    latches(EINVAL);
+    kernel.refuse_segment = EINVAL;
+    put(&peer, 3, 1406, 0);
+    assert_int_equal(flush(), 0);
+    assert_int_equal(f.counters.gso_latched, 0);
+    assert_int_equal(f.counters.gso_peer_limited, 1);
+    put(&other, 2, 1232, 10);
+    put(&other, 2, 500, 20);
+    assert_int_equal(flush(), 0);
+    assert_sent_and_empty(7);
+    assert_int_equal(f.counters.gso_latched, 1);
+    assert_int_equal(f.counters.gso_off, 1);
+    assert_int_equal(f.counters.gso_send_failed, 2);
+    put(&peer, 3, 500, 30);
+    assert_int_equal(flush(), 0);
+    assert_int_equal(f.counters.gso_send_failed, 2);
+    assert_int_equal(f.counters.datagrams, 10);
+}
+
+static void test_einval_of_too_many_peers_is_not_about_size(void **state)
+{
+    kernel.refuse_segment = EINVAL;
+    for (uint8_t i = 0; i < 33; i++) {
+        struct sw_path many = peer;
+        many.remote.ip[3] = i;
+        put(&many, 2, 1406, 0);
+        assert_int_equal(flush(), 0);
+        assert_int_equal(f.counters.gso_latched, i == 32);
+    }
+    assert_int_equal(f.counters.gso_peer_limited, 32);
+    assert_int_equal(f.counters.datagrams, 66);
+}
+
+/* Before Linux 6.14 a stride beyond the link's MTU is EINVAL. */
+static void test_narrow_path_of_an_older_kernel_slows_nobody_else_down(void **state)
+{
+    kernel.refuse_segment = EINVAL;
+    kernel.refuse_above = 1372;
+    put(&peer, 3, 1406, 0);
+    assert_int_equal(flush(), 0);
+    assert_sent_and_empty(3);
+    kernel.refuse_above = 65535; /* the other's path is wide */
+    put(&other, 3, 1406, 10);
+    put(&peer, 3, 1406, 20);
+    assert_int_equal(flush(), 0);
+    assert_sent_and_empty(7);
+    assert_taken(3, 3 * 1406, 1406, 10);
+    assert_int_equal(f.counters.gso_latched, 0);
+    assert_int_equal(f.counters.gso_send_failed, 1);
 }
 
 static void test_kernel_without_segmentation_eopnotsupp(void **state)
@@ -705,6 +753,8 @@ int main(void)
         SENDER_TEST(test_table_of_narrow_paths_forgets_the_oldest),
         SENDER_TEST(test_kernel_without_segmentation_eio),
         SENDER_TEST(test_kernel_without_segmentation_einval),
+        SENDER_TEST(test_einval_of_too_many_peers_is_not_about_size),
+        SENDER_TEST(test_narrow_path_of_an_older_kernel_slows_nobody_else_down),
         SENDER_TEST(test_kernel_without_segmentation_eopnotsupp),
         SENDER_TEST(test_error_on_a_later_chunk),
         SENDER_TEST(test_nothing_is_learnt_when_the_single_datagram_fails_too),
