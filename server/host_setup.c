@@ -54,10 +54,12 @@ struct sw_host_setup {
     struct sw_netlink *nl;
     char tun[IF_NAMESIZE], device[IF_NAMESIZE];
     unsigned tun_index;
+    bool tun_is_new;
     uint32_t tun_ip;
     struct sw_ipv4_net pool;
     char table[TABLE_LEN];
     bool marks[MARKS];
+    bool took_over; /* something was left behind */
 };
 
 /* --- nft ---------------------------------------------------------------------------------------*/
@@ -131,10 +133,18 @@ static void read_marks(const char *table, bool marks[MARKS])
     free(text);
 }
 
+/* The marks of our own table. Those of a device of the same name that is gone say nothing. */
+static void recall(struct sw_host_setup *setup)
+{
+    read_marks(setup->table, setup->marks);
+    if (setup->tun_is_new)
+        setup->marks[ADDRESS_WAS_MISSING] = setup->marks[ROUTE_WAS_MISSING] = false;
+}
+
 static void delete_table(const char *table)
 {
-    char script[TABLE_LEN + 32], why[256];
-    snprintf(script, sizeof script, "delete table ip %s\n", table);
+    char script[2 * TABLE_LEN + 64], why[256];
+    snprintf(script, sizeof script, "table ip %s\ndelete table ip %s\n", table, table);
     if (nft(script, why, sizeof why) < 0) sw_log_warn("table %s is not removed: %s", table, why);
 }
 
@@ -146,11 +156,13 @@ static void take_over(void *user, const char *table)
     char device[IF_NAMESIZE];
     if (strcmp(table, setup->table) == 0) {
         sw_log_info("table %s was left behind by a server that died", table);
-        read_marks(table, setup->marks);
+        recall(setup);
+        setup->took_over = true;
         return;
     }
     device_of(table, device);
     if (if_nametoindex(device) != 0) return;
+    setup->took_over = true;
     sw_log_info("table %s was left behind: there is no device %s any more", table, device);
     read_marks(table, marks);
     if (marks[FORWARDING_WAS_OFF]) setup->marks[FORWARDING_WAS_OFF] = true;
@@ -346,24 +358,33 @@ static void end(struct sw_host_setup *setup)
     free(setup);
 }
 
-int sw_host_setup_start(const struct sw_host_setup_plan *plan, struct sw_host_setup **setup,
-                        char *why, size_t why_size)
+static struct sw_host_setup *make(const struct sw_host_setup_plan *plan, char *why, size_t why_size)
 {
-    *setup = NULL;
     struct sw_host_setup *made = calloc(1, sizeof *made);
     if (made == NULL) {
         snprintf(why, why_size, "out of memory");
-        return SW_ENOMEM;
+        return NULL;
     }
     snprintf(made->tun, sizeof made->tun, "%s", plan->tun);
     table_of(made->tun, made->table);
     made->tun_index = plan->tun_index;
+    made->tun_is_new = plan->tun_is_new;
     made->tun_ip = plan->tun_ip;
     made->pool = plan->pool;
     made->nl = sw_netlink_open();
-    int error = made->nl != NULL ? 0 : SW_EINVAL;
-    if (error < 0) snprintf(why, why_size, "host_setup: netlink: %s", strerror(errno));
-    if (error == 0) error = look(made, plan->device, why, why_size);
+    if (made->nl != NULL) return made;
+    snprintf(why, why_size, "host_setup: netlink: %s", strerror(errno));
+    free(made);
+    return NULL;
+}
+
+int sw_host_setup_start(const struct sw_host_setup_plan *plan, struct sw_host_setup **setup,
+                        char *why, size_t why_size)
+{
+    *setup = NULL;
+    struct sw_host_setup *made = make(plan, why, why_size);
+    if (made == NULL) return SW_EINVAL;
+    int error = look(made, plan->device, why, why_size);
     if (error == 0) error = put_table(made, why, why_size);
     if (error < 0) {
         end(made);
@@ -391,7 +412,7 @@ void sw_host_setup_stop(struct sw_host_setup *setup)
 {
     char why[320];
     if (setup == NULL) return;
-    read_marks(setup->table, setup->marks); /* another server may have passed one on */
+    recall(setup); /* another server may have passed a mark on */
     char *tables = nft_list("tables", NULL, why, sizeof why);
     if (tables != NULL) each_table(tables, pass_on, setup);
     free(tables);
@@ -407,4 +428,19 @@ void sw_host_setup_stop(struct sw_host_setup *setup)
         sw_log_warn("tun_ip is not removed: %s", strerror(errno));
     delete_table(setup->table);
     end(setup);
+}
+
+void sw_host_setup_clean(const struct sw_host_setup_plan *plan)
+{
+    char why[320];
+    if (!sw_program_exists("nft")) return;
+    struct sw_host_setup *setup = make(plan, why, sizeof why);
+    if (setup == NULL) return;
+    char *tables = nft_list("tables", NULL, why, sizeof why); /* no right to see, none to undo */
+    if (tables != NULL) each_table(tables, take_over, setup);
+    free(tables);
+    if (setup->took_over)
+        sw_host_setup_stop(setup);
+    else
+        end(setup);
 }

@@ -12,6 +12,7 @@
 struct sw_host_setup_plan {
     const char *tun; /**< name of the TUN device */
     unsigned tun_index;
+    bool tun_is_new; /**< made, and set up, by this server */
     uint32_t tun_ip; /**< host byte order; 0: the device needs no address */
     struct sw_ipv4_net pool;
     const char *device; /**< towards the Internet; NULL: that of the default route */
@@ -29,5 +30,11 @@ int sw_host_setup_start(const struct sw_host_setup_plan *plan, struct sw_host_se
 
 /** Undoes what was done, and frees. NULL is allowed. */
 void sw_host_setup_stop(struct sw_host_setup *setup);
+
+/**
+ * For a server that sets nothing up: undoes what one with the same TUN device, or with one that is
+ * gone, has left behind. Where nft is missing or may not be used there cannot be anything.
+ */
+void sw_host_setup_clean(const struct sw_host_setup_plan *plan);
 
 #endif

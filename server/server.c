@@ -153,11 +153,15 @@ static int set_host_up(struct sw_server *server, char *why, size_t why_size)
     const struct sw_host_setup_plan plan = {
         .tun = tun->name,
         .tun_index = tun->index,
+        .tun_is_new = !tun->existed,
         .tun_ip = ntohl(config->tun_ip.s_addr),
         .pool = config->ip_pool,
         .device = config->host_setup_device,
     };
-    if (!config->host_setup) return 0;
+    if (!config->host_setup) {
+        sw_host_setup_clean(&plan);
+        return 0;
+    }
     return sw_host_setup_start(&plan, &server->host_setup, why, why_size);
 }
 

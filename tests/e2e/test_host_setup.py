@@ -73,6 +73,17 @@ def test_nothing_is_left_after_a_crash_and_a_restart(bare_lab):
     assert forwarding(lab.server) == "0"
 
 
+@pytest.mark.asan
+def test_crash_is_cleaned_up_after_when_the_option_is_off_by_then(bare_lab):
+    lab = bare_lab
+    programs.Server(lab, **ON).wait_ready().kill()
+    programs.wait_gone(lab, lab.server, programs.TUN)
+    assert tables(lab.server) == [TABLE] and forwarding(lab.server) == "1"
+    programs.Server(lab).wait_ready()
+    assert tables(lab.server) == []
+    assert forwarding(lab.server) == "0"
+
+
 def test_device_of_the_default_route(bare_lab):
     lab = bare_lab
     refused = programs.Server(lab, host_setup=True)

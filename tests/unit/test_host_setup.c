@@ -224,6 +224,38 @@ static void test_table_of_a_device_that_is_gone_is_removed(void **state)
     assert_int_equal(forwarding(), '0');
 }
 
+/* host_setup was switched off after the crash. */
+static void test_server_that_sets_nothing_up_cleans_up_too(void **state)
+{
+    NEED_NFT();
+    struct sw_host_setup_plan plan = plan_for(&tun, "10.125.0.0");
+    struct sw_host_setup_plan other = plan_for(&other_tun, "10.126.0.0");
+    start_and_die(&tun, "10.125.0.0");
+    sw_host_setup_clean(&other); /* somebody else's device, which is there */
+    assert_int_equal(tables(), 1);
+    assert_int_equal(forwarding(), '1');
+    sw_host_setup_clean(&plan);
+    assert_int_equal(tables(), 0);
+    assert_int_equal(forwarding(), '0');
+    assert_false(leads("10.125.0.9", tun.index));
+    assert_false(leads("10.125.0.1", if_nametoindex("lo")));
+
+    start_and_die(&tun, "10.125.0.0"); /* the device is made anew, and has its route */
+    plan.tun_is_new = true;
+    sw_host_setup_clean(&plan);
+    assert_int_equal(tables(), 0);
+    assert_true(leads("10.125.0.9", tun.index));
+
+    start_and_die(&tun, "10.125.0.0");
+    sw_tun_close(&tun);
+    sw_host_setup_clean(&other);
+    assert_int_equal(tables(), 0);
+    assert_int_equal(forwarding(), '0');
+    set_forwarding('1'); /* by an administrator */
+    sw_host_setup_clean(&other);
+    assert_int_equal(forwarding(), '1');
+}
+
 static void test_last_server_switches_forwarding_off(void **state)
 {
     NEED_NFT();
@@ -294,6 +326,7 @@ int main(void)
         TEST(test_what_was_there_stays),
         TEST(test_killed_server_is_cleaned_up_after),
         TEST(test_table_of_a_device_that_is_gone_is_removed),
+        TEST(test_server_that_sets_nothing_up_cleans_up_too),
         TEST(test_last_server_switches_forwarding_off),
         TEST(test_device_of_the_default_route),
         TEST(test_failure_changes_nothing),
