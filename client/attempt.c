@@ -71,6 +71,18 @@ static struct sw_credentials credentials(const struct sw_client_server *server)
     };
 }
 
+/* It must be reached past the tunnel and the packet filter. A packet that went into the tunnel
+ * would be lost, and its socket would keep the tunnel's address when the way is there again. */
+static int open_way(struct sw_attempt *attempt)
+{
+    struct sw_footprint *footprint = &attempt->client->footprint;
+    char why[sizeof attempt->why];
+    int error =
+        sw_footprint_reach(footprint, &attempt->address, attempt->server->mode, why, sizeof why);
+    if (error < 0) fail(attempt, SW_EXIT_UNREACHABLE, "%s", why);
+    return error;
+}
+
 static int open_tls(struct sw_attempt *attempt)
 {
     const struct sw_client_server *server = attempt->server;
@@ -297,7 +309,7 @@ struct sw_attempt *sw_attempt_start(struct sw_client *client, const struct sw_cl
     attempt->refused_at = attempt->part_by = SW_NEVER;
     sw_log_info("Connecting to %s over %s", sw_address_text(address, text),
                 server->mode == SW_DATAGRAM ? "udp" : "tcp");
-    if (open_tls(attempt) < 0) return attempt;
+    if (open_way(attempt) < 0 || open_tls(attempt) < 0) return attempt;
     if (server->mode == SW_DATAGRAM)
         start_udp(attempt);
     else

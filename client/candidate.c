@@ -236,7 +236,6 @@ static void start(struct sw_candidate *candidate, struct sw_target *target, sw_t
 {
     target->tried = true;
     candidate->next_start = now + STAGGER;
-    sw_client_open_way(candidate->client, &target->address, candidate->server->mode);
     target->attempt = sw_attempt_start(candidate->client, candidate->server, &target->address, now);
     if (target->attempt == NULL) fail(candidate, SW_EXIT_SETUP, "out of memory");
 }

@@ -96,10 +96,6 @@ int sw_client_connect(struct sw_client *client);
  */
 void sw_client_disconnect(struct sw_client *client);
 
-/** Before the address is tried: it must be reached past the tunnel and the packet filter. */
-void sw_client_open_way(struct sw_client *client, const struct sw_address *address,
-                        enum sw_transport transport);
-
 /** The chosen connection is there: routes, name server, a line in the log. */
 void sw_client_online(struct sw_client *client);
 

@@ -199,7 +199,7 @@ int sw_footprint_reach(struct sw_footprint *footprint, const struct sw_address *
                        enum sw_transport transport, char *why, size_t why_size)
 {
     struct sw_firewall *firewall = &footprint->firewall;
-    sw_routes_reach(&footprint->routes, server);
+    if (!sw_routes_reach(&footprint->routes, server, why, why_size)) return SW_EINVAL;
     if (!wants_filter(footprint->config) || is_known(firewall, server, transport)) return 0;
     if (firewall->n_servers == SW_FIREWALL_SERVERS) /* the oldest is long given up */
         memmove(firewall->servers, firewall->servers + 1,

@@ -37,7 +37,7 @@ int sw_footprint_open(struct sw_footprint *footprint, const struct sw_client_con
 /**
  * Before the first packet to a server, address with port: the packet filter lets it out, and while
  * routes lead the Internet into the tunnel it gets one outside. Again for the same is nothing. 0,
- * or a negative SW_E… with one sentence in why.
+ * or a negative SW_E… with one sentence in why: the server cannot be reached at the moment.
  */
 int sw_footprint_reach(struct sw_footprint *footprint, const struct sw_address *server,
                        enum sw_transport transport, char *why, size_t why_size);

@@ -18,14 +18,6 @@ const struct sw_client_server *sw_client_server(const struct sw_client *client)
     return &client->config->servers.entries[client->entry];
 }
 
-void sw_client_open_way(struct sw_client *client, const struct sw_address *address,
-                        enum sw_transport transport)
-{
-    char why[256];
-    if (sw_footprint_reach(&client->footprint, address, transport, why, sizeof why) < 0)
-        sw_log_warn("%s", why);
-}
-
 static void on_lane(struct sw_client *client, const struct sw_conn *conn)
 {
     enum sw_expresslane_state state = sw_conn_expresslane(conn);

@@ -306,11 +306,23 @@ int sw_routes_install(struct sw_routes *routes, const struct sw_routes_plan *pla
     return error;
 }
 
-bool sw_routes_reach(struct sw_routes *routes, const struct sw_address *server)
+/* The route that we made may have gone with its link, which the two halves did not. */
+static bool leads_in(struct sw_routes *routes, const struct sw_address *server)
 {
-    char why[256];
-    if (!routes->complete || add_server(routes, server, why, sizeof why) == 0) return true;
-    sw_log_info("%s", why);
+    struct sw_route now;
+    return sw_netlink_route_lookup(routes->nl, server, routes->plan.mark, &now) == 0 &&
+           now.index == routes->plan.tun_index;
+}
+
+bool sw_routes_reach(struct sw_routes *routes, const struct sw_address *server, char *why,
+                     size_t why_size)
+{
+    char text[SW_ADDRESS_TEXT];
+    if (!routes->complete) return true;
+    if (add_server(routes, server, why, why_size) < 0) return false;
+    if (!leads_in(routes, server)) return true;
+    snprintf(why, why_size, "no route leads to %s outside the tunnel",
+             sw_address_host_text(server, text));
     return false;
 }
 

@@ -55,10 +55,11 @@ int sw_routes_install(struct sw_routes *routes, const struct sw_routes_plan *pla
 
 /**
  * While the routes are installed: another server, too, is to be reached beside the tunnel. The next
- * sw_routes_install() takes away the routes of all but the one that was chosen. False: no way is
- * known that leads there outside the tunnel.
+ * sw_routes_install() takes away the routes of all but the one that was chosen. False with one
+ * sentence in why: what is sent there now goes into the tunnel.
  */
-bool sw_routes_reach(struct sw_routes *routes, const struct sw_address *server);
+bool sw_routes_reach(struct sw_routes *routes, const struct sw_address *server, char *why,
+                     size_t why_size);
 
 /**
  * After a change of the network: whatever is missing is added again, and the routes to the server

@@ -175,6 +175,19 @@ def test_a_refused_login_is_not_repeated_for_ever(lab):
     assert server.metrics()["conn_rejected_access_denied"] == 3
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_it_is_back_soon_after_its_link(own_lab, mode):
+    """While the way to the server is gone, both halves of the net lead into the tunnel."""
+    lab = own_lab
+    _, client = programs.tunnel(lab, {"mode": mode}, {**QUICKLY, "connect_timeout": "1h"})
+    lab.client.ip("link", "set", "out0", "down")
+    wait_reconnecting(client)
+    client.process.wait_for_log("outside the tunnel; connecting again")
+    lab.client.ip("link", "set", "out0", "up")
+    wait_back(client)
+    traffic.ping(lab.client)
+
+
 def test_refusals_count_only_in_a_row(lab):
     """Each time a login that was refused is good again, the count starts over."""
     nobody = lab.run.directory / "nobody-in-between.users"

@@ -303,8 +303,8 @@ static void test_another_server_is_reached_beside_the_tunnel(void **state)
     struct sw_routes_plan plan = plan_to("203.0.113.9");
     assert_int_equal(sw_routes_install(&routes, &plan, why, sizeof why), 0);
     struct sw_address second = address_of("203.0.113.10"), third = address_of("203.0.113.11");
-    assert_true(sw_routes_reach(&routes, &second));
-    assert_true(sw_routes_reach(&routes, &third));
+    assert_true(sw_routes_reach(&routes, &second, why, sizeof why));
+    assert_true(sw_routes_reach(&routes, &third, why, sizeof why));
     assert_int_equal(device_to("203.0.113.10"), outside.index);
     plan.server = second;
     assert_int_equal(sw_routes_install(&routes, &plan, why, sizeof why), 0);
@@ -326,7 +326,7 @@ static void test_a_long_list_of_servers_is_reached_at_once(void **state)
     struct sw_address server = plan.server;
     for (unsigned i = 2; i < 250; i++) {
         server.ip[3] = (uint8_t)i;
-        assert_true(sw_routes_reach(&routes, &server));
+        assert_true(sw_routes_reach(&routes, &server, why, sizeof why));
     }
     assert_int_equal(device_to("203.0.113.249"), outside.index);
     sw_routes_remove(&routes);
