@@ -221,7 +221,9 @@ void world_flush(struct node *node)
         struct sw_batch_chunk *chunk = &batch->chunks[i];
         /* what the kernel demands of one message with UDP_SEGMENT */
         assert(chunk->count == (chunk->len + chunk->stride - 1) / chunk->stride);
-        assert(chunk->count <= batch->max_segments && chunk->len <= SW_BATCH_BYTES_IPV4);
+        assert(chunk->count <= batch->max_segments);
+        assert(chunk->len <=
+               (chunk->path.remote.family == 6 ? SW_BATCH_BYTES_IPV6 : SW_BATCH_BYTES_IPV4));
         assert(!chunk->probe || chunk->count == 1);
         if (chunk->probe && node->link_mtu != 0 && chunk->len + IP4_AND_UDP > node->link_mtu)
             note_too_long(node, chunk);
