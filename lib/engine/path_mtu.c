@@ -175,6 +175,17 @@ static struct sw_conn *conn_of(struct sw_engine *engine, const struct sw_path *p
     return engine->client;
 }
 
+/* What a datagram of len bytes was for the search. How much of it plugins have added nobody knows:
+ * nothing is taken from a probe, and the most from anything else. */
+static uint16_t plpmtu_of(const struct sw_conn *conn, size_t len)
+{
+    size_t size = len - DATAGRAM_OVERHEAD;
+    size_t grows = conn->engine->plugins.outside_grows, probe = conn->pmtud.probe;
+
+    if (size >= probe && size - probe <= grows) return (uint16_t)probe;
+    return least(size > grows ? size - grows : 1, UINT16_MAX);
+}
+
 void sw_engine_too_long(struct sw_engine *engine, const struct sw_path *path, size_t len,
                         sw_time now)
 {
@@ -185,8 +196,7 @@ void sw_engine_too_long(struct sw_engine *engine, const struct sw_path *path, si
     engine->counters.pmtud_too_long++;
     if (conn != NULL && conn->state == SW_STATE_ONLINE && len > DATAGRAM_OVERHEAD) {
         const struct sw_pmtud before = conn->pmtud;
-        uint16_t size = least(len - DATAGRAM_OVERHEAD, UINT16_MAX);
-        act(conn, sw_pmtud_too_long(&conn->pmtud, size, now), &before);
+        act(conn, sw_pmtud_too_long(&conn->pmtud, plpmtu_of(conn, len), now), &before);
         sw_conn_rearm(conn);
     }
     sw_engine_leave(engine);

@@ -165,6 +165,36 @@ static void test_a_full_packet_fits_with_what_outside_plugins_add(void **state)
     line_end(&line);
 }
 
+/* What a plugin adds, and not always the most it may, does not hide from the search that its own
+ * link is narrow. */
+static void test_a_narrow_link_is_found_at_once_whatever_plugins_add(void **state)
+{
+    (void)state;
+    for (size_t grows = 3; grows <= 60; grows += 57) {
+        const struct sw_plugin stingy = {.name = "stingy",
+                                         .user = &marks_datagrams,
+                                         .grows = grows,
+                                         .ingress = undisguise,
+                                         .egress = disguise};
+        const struct sw_plugin *const list[] = {&stingy};
+        struct sw_path_mtu found;
+        struct line line;
+
+        line_nodes(&line, 43, false);
+        struct node *const ends[] = {line.server, line.client};
+        for (int i = 0; i < 2; i++) {
+            ends[i]->config.outside_plugins = (struct sw_plugin_list){list, 1};
+            ends[i]->config.pmtud = true;
+            ends[i]->link_mtu = 1300;
+        }
+        line_connect(&line); /* and a second */
+        sw_conn_path_mtu(line.client->conn, &found);
+        world_check(&line.world, found.state == SW_PMTUD_COMPLETE);
+        world_check(&line.world, found.plpmtu > 1223 && found.plpmtu <= 1300 - 66 - 3);
+        line_end(&line);
+    }
+}
+
 static void test_streams_can_be_disguised_wherever_they_are_cut(void **state)
 {
     static const size_t chunks[] = {1, 100, 65536, 200000};
@@ -220,6 +250,7 @@ int main(void)
         cmocka_unit_test(test_datagrams_can_be_disguised_from_the_first_to_the_last),
         cmocka_unit_test(test_a_datagram_of_another_worker_went_through_the_plugins_there),
         cmocka_unit_test(test_a_full_packet_fits_with_what_outside_plugins_add),
+        cmocka_unit_test(test_a_narrow_link_is_found_at_once_whatever_plugins_add),
         cmocka_unit_test(test_streams_can_be_disguised_wherever_they_are_cut),
         cmocka_unit_test(test_dropped_datagrams_are_as_good_as_lost),
     };
