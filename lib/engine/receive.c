@@ -178,7 +178,7 @@ static int decode(struct sw_conn *conn, uint8_t *data, size_t len)
     case SW_CODEC_TAKEN:
         return 0;
     case SW_CODEC_SKIPPED:
-        deliver(conn, data, len);
+        if (conn->state == SW_STATE_ONLINE) deliver(conn, data, len); /* it may have closed it */
         return 0;
     case SW_CODEC_FAILED:
         break;

@@ -426,6 +426,40 @@ static bool server_is_silent(struct world *world, const struct sw_address *from,
            memcmp(from->ip, world->nodes[0].address.ip, 16) != 0;
 }
 
+static enum sw_codec_result quit(void *instance, const uint8_t *bytes, size_t len, sw_time now)
+{
+    const struct flipper *f = instance;
+
+    (void)bytes;
+    (void)len;
+    sw_conn_close(f->conn, 0, now);
+    return SW_CODEC_SKIPPED;
+}
+
+/* Who closed a connection hears no more of it, not even the packet that made him do it. */
+static void test_nothing_comes_out_of_a_connection_that_the_decoder_has_closed(void **state)
+{
+    static const struct sw_codec quitting = {
+        .open = flip_open, .close = flip_close, .encode = flip_encode, .decode = quit};
+    struct ends ends;
+
+    (void)state;
+    for (int lane = 0; lane < 2; lane++) {
+        uint8_t packet[200];
+        ends_nodes(&ends, 7, &(struct client_options){0});
+        ends.server->config.codec = &quitting;
+        ends.client->config.expresslane = ends.server->config.expresslane = lane != 0;
+        ends_connect(&ends);
+        size_t len = world_packet(packet, CLIENT_IP, REMOTE_IP, 1, 50);
+        world_check(&ends.world,
+                    sw_conn_encoded(ends.client->conn, packet, len, ends.world.now) == 0);
+        world_flush(ends.client);
+        world_run(&ends.world, SW_SECOND, NULL);
+        world_check(&ends.world, ends.server->closed == 1 && ends.server->inside_count == 0);
+        ends_end(&ends);
+    }
+}
+
 static void test_a_request_is_repeated_five_times_and_given_up(void **state)
 {
     static const sw_time after[] = {0,
@@ -771,6 +805,7 @@ int main(void)
         cmocka_unit_test(test_what_the_codec_makes_may_go_in_fragments),
         cmocka_unit_test(test_a_packet_waits_for_the_room_that_the_codec_took),
         cmocka_unit_test(test_a_codec_that_fails_ends_the_connection),
+        cmocka_unit_test(test_nothing_comes_out_of_a_connection_that_the_decoder_has_closed),
         cmocka_unit_test(test_a_request_is_repeated_five_times_and_given_up),
         cmocka_unit_test(test_encoding_is_agreed_on_through_bad_weather),
         cmocka_unit_test(test_a_client_that_is_not_allowed_is_told_so),
