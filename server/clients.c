@@ -21,10 +21,6 @@
 #include "host/log.h"
 #include "server/server_internal.h"
 
-/* Logins being checked at once, by all workers; each holds up to two KiB and some time of a thread.
- */
-#define CHECKS_MAX 1024
-
 struct sw_client *sw_client_of(const struct sw_conn *conn)
 {
     const struct sw_link *link = sw_conn_user(conn);
@@ -116,7 +112,9 @@ static int authorise(void *user, struct sw_conn *conn, const struct sw_credentia
     set_claimed(client, credentials->user, credentials->user_len);
     client->told = credentials->version;
     const char *refusal = sw_logins_refusal(worker->logins, credentials->method);
-    if (refusal == NULL && worker->checks == CHECKS_MAX / worker->server->crew.count)
+    /* A client that was let in may ask again, so this can be reached, but not by newcomers alone:
+     * a right password is not refused because many come at once. */
+    if (refusal == NULL && worker->checks == sw_server_half_open_limit(worker->server))
         refusal = "too many logins at once";
     if (refusal != NULL) {
         log_refusal(conn, claimed_by(client), refusal, NULL);

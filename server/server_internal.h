@@ -122,6 +122,10 @@ int sw_server_apply(void *user, const void *all, char *why, size_t why_size);
 /** A TCP connection of this worker; user: a struct sw_server_worker. */
 void sw_server_accept(void *user, int fd, const struct sw_path *path);
 
+/** Connections of one worker that may be not yet Online, and logins of one that may be under way.
+ */
+unsigned sw_server_half_open_limit(const struct sw_server *server);
+
 /** How many workers the configuration asks for. */
 unsigned sw_server_count_workers(const struct sw_server_config *config);
 

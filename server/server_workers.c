@@ -67,7 +67,7 @@ static int make_worker(struct sw_server *server, unsigned index, struct sw_tun *
     return SW_ENOMEM;
 }
 
-static unsigned half_open_limit(const struct sw_server *server)
+unsigned sw_server_half_open_limit(const struct sw_server *server)
 {
     return HALF_OPEN_LIMIT / server->crew.count;
 }
@@ -85,7 +85,7 @@ static int open_engine(struct sw_server_worker *worker, unsigned mtu)
         .client_ip = ntohl(config->lightway_client_ip.s_addr),
         .server_ip = ntohl(config->lightway_server_ip.s_addr),
         .dns_ip = ntohl(config->lightway_dns_ip.s_addr),
-        .half_open_limit = half_open_limit(server),
+        .half_open_limit = sw_server_half_open_limit(server),
         .worker = worker->index,
         .workers = server->crew.count,
         .idle_after = config->connection_idle_limit,
@@ -150,7 +150,7 @@ static int open_gate(struct sw_server_worker *worker)
     const struct sw_proxy_gate_config config = {
         .sys = &sw_sys_kernel,
         .counters = sw_streams_counters(sw_worker_streams(worker->worker)),
-        .limit = half_open_limit(worker->server),
+        .limit = sw_server_half_open_limit(worker->server),
         .timeout_ms = PROXY_HEADER_TIMEOUT_MS,
         .passed = on_accepted,
         .user = worker,

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Who gets in, and what those read who do not."""
 
+import sys
+
 import pytest
 
 from slipway_lab import programs, traffic
 from slipway_lab.by_hand import AUTH_FAILURE, AUTH_SUCCESS, GOODBYE, ByHand
 from slipway_lab.pki import BCRYPT_USER, PASSWORD, USER
+from slipway_lab.process import Process
 from slipway_lab.programs import Exit
 
 MODES = ("udp", "tcp")
@@ -120,3 +123,55 @@ def test_repeated_login_is_answered_again(lab):
     server.wait_for_sessions(0)
     assert server.metrics()["conn_online"] == 1
     assert server.status()["addresses_used"] == 0
+
+
+MANY = 1200
+# Logs in so many times at once, from several addresses, and says how many were refused.
+MANY_LOGINS = """
+import asyncio, ssl, sys
+address, port, user, count, *sources = sys.argv[1:]
+context = ssl._create_unverified_context()
+name = user.encode()
+login = bytes([4, 1, len(name), 1]) + name.ljust(50, b"\\0") + b"x".ljust(50, b"\\0")
+
+async def log_in(number, gate, asked):
+    async with gate:
+        reader, writer = await asyncio.open_connection(
+            address, int(port), ssl=context, local_addr=(sources[number % len(sources)], 0))
+        writer.write(login)
+        await writer.drain()
+    asked.release()
+    return await reader.read(1)
+
+async def main():
+    gate, asked = asyncio.Semaphore(16), asyncio.Semaphore(0)
+    logins = [asyncio.create_task(log_in(i, gate, asked)) for i in range(int(count))]
+    for _ in logins:
+        await asked.acquire()
+    print("all asked", flush=True)
+    await asyncio.gather(*logins, return_exceptions=True)
+
+asyncio.run(main())
+"""
+
+
+def test_nobody_is_refused_because_many_log_in_at_once(lab):
+    """As after a restart of the server: who has to wait must not take his password for wrong."""
+    users = lab.run.directory / "slow-users"
+    users.touch(mode=0o600)
+    users.write_text("slow:$2b$13$abcdefghijklmnopqrstuuGd3X4Y9yC6a2r3L1yq2sOQn8o3p1XyK\n")
+    server = programs.Server(lab, mode="tcp", user_db=users).wait_ready()
+    network = lab.client_address().rsplit(".", 1)[0]
+    sources = [f"{network}.{last}" for last in range(20, 28)]
+    lab.client.batch(*(f"address add {source}/24 dev out0" for source in sources))
+    try:
+        many = Process(lab.run, "many-logins",
+                       [sys.executable, "-c", MANY_LOGINS, lab.server_address(), programs.PORT,
+                        "slow", MANY, *sources], lab.client.namespace)
+        many.wait_for_log("all asked", 60)
+        server.wait_for_metric("auth_requests", MANY, 20)
+        assert "too many logins at once" not in server.process.log()
+        many.kill()
+        server.wait_for_sessions(0, 20)
+    finally:
+        lab.client.batch(*(f"address delete {source}/24 dev out0" for source in sources))
