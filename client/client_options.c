@@ -99,13 +99,14 @@ static const struct sw_option options[] = {
     },
     {
         .name = "server_dn",
-        .type = &sw_type_dns_name,
+        .type = &sw_type_identity,
         .offset = AT(server_dn),
         .initial = "",
         .group = "Server",
         .help =
-            "The name that the server's certificate must carry, as alternative name or, in a "
-            "certificate without those, as common name. Empty: any certificate of ca_cert will do.",
+            "The name or address that the server's certificate must carry, as alternative name or, "
+            "in a certificate without alternative names, as common name. Empty: any certificate of "
+            "ca_cert will do.",
     },
     {
         .name = "ca_cert",

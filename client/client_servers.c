@@ -40,7 +40,7 @@ static const struct sw_option entry_options[] = {
     {
         .name = "server_dn",
         .flags = SW_OPTION_OPTIONAL,
-        .type = &sw_type_dns_name,
+        .type = &sw_type_identity,
         .offset = AT(server_dn),
     },
     {

@@ -107,7 +107,7 @@ extern const struct sw_option_type sw_type_ipv4;     /* struct in_addr; 0.0.0.0 
 extern const struct sw_option_type sw_type_ipv4_net; /* struct sw_ipv4_net */
 extern const struct sw_option_type sw_type_sockaddr; /* struct sockaddr_storage */
 extern const struct sw_option_type sw_type_server;   /* struct sw_host_port */
-extern const struct sw_option_type sw_type_dns_name; /* char *, a name that certificates carry */
+extern const struct sw_option_type sw_type_identity; /* char *, a name that certificates carry */
 extern const struct sw_option_type sw_type_ca;       /* struct sw_ca_cert */
 extern const struct sw_option_type sw_type_ip_map;   /* struct sw_ip_map */
 

@@ -11,6 +11,7 @@
 
 #include "host/option_types.h"
 #include "host/options.h"
+#include "lib/tls/host_name.h"
 
 static int not_a(const struct sw_option *option, struct sw_why *why)
 {
@@ -282,50 +283,30 @@ const struct sw_option_type sw_type_server = {
 
 /* --- names in certificates ----------------------------------------------------------------- */
 
-/* Labels of letters, digits, - and _, the last not a number. */
-static bool is_fully_qualified(const char *name)
-{
-    size_t len = strlen(name), labels = 0;
-    bool is_number = false;
-
-    if (len > 253) return false;
-    for (const char *p = name; *p != '\0';) {
-        size_t n = strcspn(p, ".");
-        if (n == 0 || n > 63 || p[0] == '-' || p[n - 1] == '-') return false;
-        if (strspn(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") < n)
-            return false;
-        is_number = strspn(p, "0123456789") >= n;
-        labels++;
-        p += p[n] == '.' ? n + 1 : n;
-    }
-    return labels > 1 && !is_number;
-}
-
-/* What the TLS library checks certificates against. Empty: nothing. */
-static int parse_dns_name(const struct sw_option *option, const char *text, void *field,
+/* Empty: any name will do. */
+static int parse_identity(const struct sw_option *option, const char *text, void *field,
                           struct sw_why *why)
 {
-    if (text[0] != '\0' && strcmp(text, "localhost") != 0 && !is_fully_qualified(text))
-        return not_a(option, why);
+    if (text[0] != '\0' && !sw_host_name_valid(text)) return not_a(option, why);
     return sw_type_text.parse(option, text, field, why);
 }
 
-static void print_dns_name(const struct sw_option *option, const void *field, FILE *out)
+static void print_identity(const struct sw_option *option, const void *field, FILE *out)
 {
     sw_type_text.print(option, field, out);
 }
 
-static void clear_dns_name(void *field)
+static void clear_identity(void *field)
 {
     sw_type_text.clear(field);
 }
 
-const struct sw_option_type sw_type_dns_name = {
+const struct sw_option_type sw_type_identity = {
     .noun = "a name that a certificate can be checked against",
-    .expected = "a fully qualified name, e.g. vpn.example.net, or localhost",
+    .expected = "a name or an address, e.g. vpn.example.net, of at most 253 bytes",
     .meta = "NAME",
     .size = sizeof(char *),
-    .parse = parse_dns_name,
-    .print = print_dns_name,
-    .clear = clear_dns_name,
+    .parse = parse_identity,
+    .print = print_identity,
+    .clear = clear_identity,
 };

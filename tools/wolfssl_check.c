@@ -8,6 +8,8 @@
  *    §5.6);
  *  - a ClientHello with a legacy session id has it echoed, as clients of older wolfSSL demand
  * (§5.9);
+ *  - the verify callback is asked about a certificate that was accepted, for it looks for the names
+ *    that the library itself does not (§5.4);
  *  - the client retransmits 100 ms after its last retransmission, not only after a second (§6), and
  *    by the clock that the caller supplies.
  *
@@ -96,6 +98,16 @@ static int receive_datagram(WOLFSSL *ssl, char *bytes, int len, void *arg)
     return (int)datagram->len;
 }
 
+/* Certificates that the library has accepted and yet asked about. */
+static unsigned verified;
+
+static int note_verified(int accepted, WOLFSSL_X509_STORE_CTX *store)
+{
+    (void)store;
+    if (accepted == 1) verified++;
+    return 1;
+}
+
 static WOLFSSL *new_session(WOLFSSL_CTX *ctx, struct queue *in, struct queue *out)
 {
     WOLFSSL *ssl = wolfSSL_new(ctx);
@@ -161,6 +173,8 @@ static void check_handshake(WOLFSSL_CTX *client_ctx, WOLFSSL_CTX *server_ctx)
     if (!client_done || !server_done) fail("a handshake over DTLS 1.3 does not come to its end");
     if (strcmp(wolfSSL_get_curve_name(client), "SecP521r1MLKEM1024") != 0)
         fail("a handshake did not use SecP521r1MLKEM1024 though both sides want it");
+    if (verified == 0)
+        fail("nobody is asked about certificates that are accepted (WOLFSSL_ALWAYS_VERIFY_CB)");
     wolfSSL_free(client);
     wolfSSL_free(server);
 }
@@ -252,7 +266,7 @@ int main(void)
 
     WOLFSSL_CTX *client = new_context(wolfDTLSv1_3_client_method());
     WOLFSSL_CTX *server = new_context(wolfDTLSv1_3_server_method());
-    wolfSSL_CTX_set_verify(client, WOLFSSL_VERIFY_NONE, NULL);
+    wolfSSL_CTX_set_verify(client, WOLFSSL_VERIFY_NONE, note_verified);
     if (wolfSSL_CTX_use_certificate_buffer(server, serv_ecc_der_256, sizeof_serv_ecc_der_256,
                                            WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS ||
         wolfSSL_CTX_use_PrivateKey_buffer(server, ecc_key_der_256, sizeof_ecc_key_der_256,

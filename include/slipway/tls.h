@@ -34,7 +34,8 @@ struct sw_tls_config {
     struct sw_pem ca; /**< the only trust anchors */
     enum sw_cipher cipher;
     enum sw_keyshare keyshare;
-    const char *server_name; /**< name the certificate must carry; NULL or "": any under the CA */
+    const char *server_name; /**< name or address that the certificate must carry; NULL or "": any
+                                  under the CA */
 
     int64_t
         unix_time; /**< now, in seconds since 1970: certificates are checked as they are loaded */
@@ -50,8 +51,8 @@ struct sw_tls_context;
 
 /**
  * NULL on failure; *error is then SW_ENOMEM, SW_ECERT (certificate, chain or CA unusable),
- * SW_EINVAL (key does not fit the certificate), SW_ENAME (server_name is no fully qualified name)
- * or SW_ETLS, and *detail (may be NULL) the TLS library's own words, static text.
+ * SW_EINVAL (key does not fit the certificate), SW_ENAME (server_name is longer than 253 bytes or
+ * no text) or SW_ETLS, and *detail (may be NULL) the TLS library's own words, static text.
  */
 struct sw_tls_context *sw_tls_context_new(const struct sw_tls_config *config, int *error,
                                           const char **detail);

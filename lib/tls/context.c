@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "lib/tls/environment.h"
+#include "lib/tls/host_name.h"
 
 /* session.md §5.2: each side's preference; a client offers exactly one suite. */
 #define AES    "TLS13-AES256-GCM-SHA384"
@@ -62,6 +63,7 @@ static const struct {
     {RSA_KEY_SIZE_E, SW_ECERT},
     {ECC_KEY_SIZE_E, SW_ECERT},
     {NO_PEER_CERT, SW_ECERT},
+    {VERIFY_CERT_ERROR, SW_ECERT},
     {BAD_CERTIFICATE_STATUS_ERROR, SW_ECERT},
     {FATAL_ERROR, SW_ETLSFATAL},
     {DUPLICATE_MSG_E, SW_ETLSFATAL},
@@ -133,16 +135,23 @@ static int load_client(WOLFSSL_CTX *wolf, const struct sw_tls_config *config, in
     return WOLFSSL_SUCCESS;
 }
 
-/* The library takes only fully qualified names and "localhost"; better told at start than at every
- * connect. */
+/* The library takes only fully qualified names and "localhost"; the others are ours to look for. */
 static int try_server_name(struct sw_tls_context *context, int *error)
 {
-    if (context->server_name == NULL) return WOLFSSL_SUCCESS;
-    WOLFSSL *wolf = wolfSSL_new(context->wolf);
+    const char *name = context->server_name;
     int r = MEMORY_E;
-    if (wolf != NULL) {
-        *error = SW_ENAME;
-        r = wolfSSL_check_domain_name(wolf, context->server_name);
+
+    if (name == NULL) return WOLFSSL_SUCCESS;
+    *error = SW_ENAME;
+    if (!sw_host_name_valid(name)) return WOLFSSL_FAILURE;
+    *error = SW_ENOMEM;
+    WOLFSSL *wolf = wolfSSL_new(context->wolf);
+    if (wolf == NULL) return r;
+    if (wolfSSL_check_domain_name(wolf, name) == WOLFSSL_SUCCESS) {
+        r = WOLFSSL_SUCCESS;
+    } else if (wolfSSL_get_error(wolf, WOLFSSL_FAILURE) != MEMORY_ERROR) {
+        context->compares_name = true;
+        r = WOLFSSL_SUCCESS;
     }
     wolfSSL_free(wolf);
     return r;

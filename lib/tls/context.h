@@ -13,8 +13,9 @@ struct sw_tls_context {
     WOLFSSL_CTX *wolf;
     enum sw_role role;
     enum sw_transport transport;
-    uint16_t keyshare; /**< client: group of the key share */
-    char *server_name; /**< client: or NULL */
+    uint16_t keyshare;  /**< client: group of the key share */
+    char *server_name;  /**< client: or NULL */
+    bool compares_name; /**< the library has no check for it, verify.c has */
 };
 
 /** Maps a wolfSSL error code to ours. */

@@ -13,6 +13,7 @@
 #include "lib/tls/context.h"
 #include "lib/tls/environment.h"
 #include "lib/tls/session.h"
+#include "lib/tls/verify.h"
 
 /* session.md §6: one "second" of the library's retransmission timer is 100 ms of Lightway. */
 #define TIMER_UNIT (100 * SW_MILLISECOND)
@@ -62,7 +63,9 @@ static int configure_client(struct sw_tls *tls)
     const char *name = tls->context->server_name;
 
     if (wolfSSL_UseKeyShare(tls->wolf, tls->context->keyshare) != WOLFSSL_SUCCESS) return SW_ETLS;
-    if (name != NULL && wolfSSL_check_domain_name(tls->wolf, name) != WOLFSSL_SUCCESS)
+    if (tls->context->compares_name)
+        sw_tls_compare_name(tls);
+    else if (name != NULL && wolfSSL_check_domain_name(tls->wolf, name) != WOLFSSL_SUCCESS)
         return SW_ENAME;
     return 0;
 }
@@ -111,6 +114,8 @@ void sw_tls_set_output(struct sw_tls *tls, sw_tls_send *send, void *user)
 static int failure(struct sw_tls *tls, int result)
 {
     int error = wolfSSL_get_error(tls->wolf, result);
+    if (tls->name_verdict == SW_NAME_MISSING) /* for the library, just a verify problem */
+        error = DOMAIN_NAME_MISMATCH;
     int ours = sw_tls_error_from_wolfssl(error);
 
     if (ours != SW_EAGAIN) tls->error = error;
@@ -135,6 +140,10 @@ int sw_tls_handshake(struct sw_tls *tls, struct sw_span input)
             tls->shrunk = true;
         }
         return r;
+    }
+    if (tls->context->compares_name && tls->name_verdict != SW_NAME_CARRIED) {
+        tls->error = DOMAIN_NAME_MISMATCH;
+        return SW_ENAME;
     }
     if (tls->shrunk) wolfSSL_dtls_set_mtu(tls->wolf, tls->mtu);
     tls->shrunk = false;

@@ -4,6 +4,9 @@
 
 #include "lib/tls/context.h"
 
+/** Of the comparison of names that is not the library's (lib/tls/verify.h). */
+enum sw_name_verdict { SW_NAME_UNSEEN, SW_NAME_CARRIED, SW_NAME_MISSING };
+
 struct sw_tls {
     WOLFSSL *wolf;
     struct sw_tls_context *context;
@@ -15,6 +18,7 @@ struct sw_tls {
     uint16_t mtu;            /**< datagram: once the handshake is done */
     uint64_t sealed, opened; /**< records, since sw_tls_records_reset() */
     bool shrunk;             /**< datagram: handshake fragments are being kept small */
+    uint8_t name_verdict;    /**< enum sw_name_verdict, of the server's certificate */
 };
 
 #endif

@@ -29,7 +29,7 @@ BAD = (
     ("slipway-client", "mode: udp\noutside_mtu: 70000\n", 2, ("outside_mtu", "70000")),
     ("slipway-client", "keepalive_interval: 0s\n", 1, ("keepalive_interval", "0s")),
     ("slipway-client", "server: no-port\n", 1, ("server", "no-port")),
-    ("slipway-client", "server_dn: 192.0.2.1\n", 1, ("server_dn", "192.0.2.1", "fully qualified")),
+    ("slipway-client", f"server_dn: {254 * 'a'}\n", 1, ("server_dn", "aaa", "at most 253 bytes")),
 )
 
 

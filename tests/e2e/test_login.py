@@ -57,6 +57,22 @@ def test_certificate_with_another_name_is_refused(lab, mode):
     assert server.metrics()["conn_online"] == 0
 
 
+@pytest.mark.asan
+@pytest.mark.parametrize("mode, common_name, names, server_dn", [
+    ("udp", "server", None, "server"),
+    ("tcp", "My VPN 1", None, "my vpn 1"),
+    ("tcp", "10.0.0.1", None, "10.0.0.1"),
+    ("udp", "vpn", "IP:10.0.0.1,IP:2001:db8::1", "2001:DB8:0::1"),
+])
+def test_names_that_are_not_fully_qualified(lab, mode, common_name, names, server_dn):
+    certificate, key = lab.pki.named_server(common_name, names)
+    programs.Server(lab, mode=mode, server_cert=certificate, server_key=key).wait_ready()
+    ends_quickly(programs.Client(lab, mode=mode, server_dn="10.0.0.2"), Exit.CERTIFICATE,
+                 "does not carry the name 10.0.0.2")
+    programs.Client(lab, mode=mode, server_dn=server_dn).wait_online()
+    traffic.ping(lab.client, count=1)
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_whole_chain_of_the_certificate_file_is_sent(lab, mode):
     certificate, key = lab.pki.chained_server

@@ -116,7 +116,7 @@ static const struct option_row client_rows[] = {
     {"server", 's', &sw_type_server, "", "vpn.example.net:443", NULL,
      "host|host:0|host:|:1|::1:1|h:65536|a b:1", "", false},
     {"mode", 'm', &sw_type_enum, "tcp", "udp", NULL, "both|UDP", "", false},
-    {"server_dn", 0, &sw_type_dns_name, "", "vpn.example.net", NULL, "10.0.0.1|a..b", "", false},
+    {"server_dn", 0, &sw_type_identity, "", "vpn.example.net", NULL, "a\tb", "", false},
     {"ca_cert", 0, &sw_type_ca, "./ca_cert.crt", "ca.pem", NULL, NULL, "", false},
     {"cipher", 0, &sw_type_enum, "aes256", "chacha20", NULL, "aes128|AES256", "", false},
     {"keyshare", 0, &sw_type_enum, "p521mlkem1024", "x25519mlkem768", NULL, "x25519|p256", "",

@@ -51,13 +51,15 @@ class Pki:
         """An authority that has signed nothing."""
         return self._authority("another-ca")
 
-    def _server(self, kind, authority=None, name="server"):
+    def _server(self, kind, authority=None, name="server", common_name=SERVER_NAME,
+                names=f"DNS:{SERVER_NAME}"):
         authority = authority or self.ca
         key = self.directory / f"{name}-{kind}.key"
         request = self.directory / f"{name}-{kind}.csr"
         certificate = self.directory / f"{name}-{kind}.crt"
-        run(["openssl", "req", "-new", *_KEY[kind], "-nodes", "-subj", f"/CN={SERVER_NAME}",
-             "-addext", f"subjectAltName=DNS:{SERVER_NAME}", "-keyout", key, "-out", request])
+        alternative = ["-addext", f"subjectAltName={names}"] if names else []
+        run(["openssl", "req", "-new", *_KEY[kind], "-nodes", "-subj", f"/CN={common_name}",
+             *alternative, "-keyout", key, "-out", request])
         run(["openssl", "x509", "-req", "-in", request, "-CA", authority,
              "-CAkey", authority.with_suffix(".key"), "-CAcreateserial", "-days", "2",
              "-copy_extensions", "copy", "-out", certificate])
@@ -68,6 +70,11 @@ class Pki:
     def server(self):
         """(certificate, key) with SERVER_NAME as subject alternative name."""
         return self._server("p256")
+
+    def named_server(self, common_name, names=None):
+        """(certificate, key) with these names; None: no alternative names."""
+        return self._server("p256", name=f"named-{next(_numbers)}", common_name=common_name,
+                            names=names)
 
     @cached_property
     def rsa_server(self):
