@@ -14,11 +14,11 @@ struct sw_tls {
     struct sw_span input; /**< not yet read by the library */
     sw_tls_send *send;
     void *user;
-    int error;               /**< wolfSSL's code of the last failure */
-    uint16_t mtu;            /**< datagram: once the handshake is done */
-    uint64_t sealed, opened; /**< records, since sw_tls_records_reset() */
-    bool shrunk;             /**< datagram: handshake fragments are being kept small */
-    uint8_t name_verdict;    /**< enum sw_name_verdict, of the server's certificate */
+    int error;                         /**< wolfSSL's code of the last failure */
+    uint16_t mtu;                      /**< datagram: once the handshake is done */
+    uint64_t sealed, opened;           /**< records, since sw_tls_records_reset() */
+    bool shrunk;                       /**< datagram: handshake fragments are being kept small */
+    enum sw_name_verdict name_verdict; /**< of the server's certificate */
 };
 
 #endif

@@ -11,7 +11,6 @@
 #include "lib/tls/verify.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "lib/tls/host_name.h"
 
