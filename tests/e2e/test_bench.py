@@ -23,7 +23,7 @@ def start(*arguments):
 @pytest.fixture(scope="module")
 def report():
     name = "test"
-    start("run", "quick", "--seconds", "0.5", "--only", "NIC-like", "--output", name)
+    start("run", "quick", "--seconds", "0.5", "--only", "rates, NIC-like", "--output", name)
     path = programs.build_directory() / "bench" / f"{name}.json"
     yield json.loads(path.read_text()), path
     path.unlink()
