@@ -3,8 +3,8 @@
 #define SW_HOST_TUN_QUEUE_H
 
 /*
- * Bounds the queue of a TUN device in time. The kernel counts it in packets: 500 single packets are
- * a millisecond or two, 500 superpackets are 32 MB, and a ping behind them waits. What is read
+ * Bounds the queue of a TUN device in time. The kernel counts it in packets: 640 single packets are
+ * a millisecond or two, 640 superpackets are 40 MB, and a ping behind them waits. What is read
  * decides which of the two it is.
  *
  * The length is the device's. Where workers have a queue of it each, it is short while any of them
@@ -17,7 +17,9 @@
 #include "host/netlink.h"
 #include "host/tun.h"
 
-#define SW_TUN_QUEUE_PACKETS 500 /**< while single packets come */
+/** While single packets come: the kernel's own 500, and room for what it frees late (a reader's
+ * places in the ring become free sixteen at a time), so that a burst of 500 fits in any case. */
+#define SW_TUN_QUEUE_PACKETS 640
 #define SW_TUN_QUEUE_SUPER   64  /**< while superpackets come */
 #define SW_TUN_QUEUE_QUIET   250 /**< windows of 20 ms without them before it is long again */
 

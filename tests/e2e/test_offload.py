@@ -135,7 +135,7 @@ def slow_link(own_lab):
 @pytest.mark.asan
 @pytest.mark.parametrize("offload", (True, False), ids=("offload-on", "offload-off"))
 def test_slow_link_holds_the_sender_back_and_loses_nothing(slow_link, offload):
-    """A full socket stops the reading of the TUN. What then waits in the TUN's own queue of 500 is
+    """A full socket stops the reading of the TUN. What then waits in the TUN's own queue is
     less than that: the window is kept below it, so nobody has a reason to drop.
     """
     lab = slow_link
